@@ -1,0 +1,8 @@
+//! State machines of the process world and the messages its processes exchange.
+//!
+//! Pure: no system call, no clock (time is an argument), no `unsafe`. `master` performs what is decided here.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+pub mod message;

@@ -1,0 +1,162 @@
+//! What master, zygote and workers say to each other: closed enums over SOCK_SEQPACKET, one message per packet.
+//!
+//! Encoding is postcard. File descriptors travel beside a message (SCM_RIGHTS) in the order its doc gives.
+//! Every request carries an id that its answer repeats.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Longest encoded message in bytes; a longer one is an error of ours.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// Identifies one fork command and everything about the process it made.
+pub type ForkId = u64;
+
+/// Master to zygote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToZygote {
+    /// First message. Descriptors: settings memfd (JSON of `Settings`), scoreboard memfd, liveness pipe (read end),
+    /// adoption socket (receive end, SEQPACKET), then one listening socket per entry of `listeners`.
+    Boot {
+        /// Number of this generation, from 1.
+        generation: u32,
+        /// Bound addresses in the order of the descriptors; index = listener number.
+        listeners: Vec<ListenerInfo>,
+        /// Pid of the master.
+        master_pid: i32,
+    },
+    /// Fork a worker. Descriptor: the worker's end of its control channel.
+    Fork {
+        /// Repeated in the answer.
+        id: ForkId,
+        /// Worker number as the user sees it, from 1.
+        worker: u16,
+        /// Row of the scoreboard this process writes to.
+        slot: u16,
+        /// How often this worker number has been spawned before.
+        respawn: u32,
+    },
+    /// No more forks will come; exit when every child has gone.
+    Retire,
+}
+
+/// A bound listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerInfo {
+    /// Index into `Settings::listen::listeners`.
+    pub index: u16,
+    /// The address as bound (`127.0.0.1:8000`, `[::1]:80`, `/run/x.sock`, `@name`).
+    pub address: String,
+}
+
+/// Zygote to master.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromZygote {
+    /// Ready to fork. With `lazy-apps` nothing has been loaded and `apps` is empty.
+    Ready {
+        /// `3.11.7`
+        python: String,
+        /// `sys.prefix`
+        prefix: String,
+        /// Applications loaded.
+        apps: Vec<AppReport>,
+        /// Warnings found after the load (threads, sockets opened at import).
+        warnings: Vec<String>,
+    },
+    /// The application did not load; the traceback is in the log already. The zygote exits.
+    LoadFailed(LoadFailure),
+    /// Answer to `Fork`. Descriptor: pidfd of the child.
+    Forked {
+        /// The command's id.
+        id: ForkId,
+        /// Its process id.
+        pid: i32,
+    },
+    /// Answer to `Fork` when it failed.
+    ForkFailed {
+        /// The command's id.
+        id: ForkId,
+        /// Errno.
+        errno: i32,
+    },
+    /// A child has been reaped.
+    Exited {
+        /// The command that made it.
+        id: ForkId,
+        /// Its process id.
+        pid: i32,
+        /// Raw wait status.
+        status: i32,
+    },
+}
+
+/// One loaded application, for the start-up summary and the stats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppReport {
+    /// Empty for the default application.
+    pub mountpoint: String,
+    /// `mysite.wsgi:application`
+    pub name: String,
+    /// Load time in milliseconds.
+    pub millis: u32,
+}
+
+/// Why an application did not load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadFailure {
+    /// One sentence: where and what to do.
+    pub message: String,
+}
+
+/// Master to worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Stop accepting, finish what is in flight, then exit 0. Descriptor, if `adopt`: the send end of the
+    /// adoption socket of the generation that takes over; idle connections go there.
+    Drain {
+        /// Longest time to take, milliseconds.
+        mercy_ms: u64,
+        /// A descriptor came along.
+        adopt: bool,
+    },
+    /// Exit now; do not wait for requests.
+    Stop,
+}
+
+/// Worker to master.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Accepting requests. With `lazy-apps` the applications it loaded.
+    Ready {
+        /// Loaded in this worker; empty unless `lazy-apps`.
+        apps: Vec<AppReport>,
+    },
+    /// `lazy-apps`: the application did not load. The worker exits.
+    LoadFailed(LoadFailure),
+}
+
+/// A message could not be decoded or encoded.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("message between processes: {0}")]
+pub struct MessageError(#[from] pub postcard::Error);
+
+/// Encodes a message into one packet.
+///
+/// # Errors
+/// When it would pass [`MAX_MESSAGE`].
+pub fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, MessageError> {
+    let packet = postcard::to_allocvec(message)?;
+    if packet.len() > MAX_MESSAGE {
+        return Err(MessageError(postcard::Error::SerializeBufferFull));
+    }
+    Ok(packet)
+}
+
+/// Decodes one packet.
+///
+/// # Errors
+/// When the packet is not a message of this type.
+pub fn decode<M: DeserializeOwned>(packet: &[u8]) -> Result<M, MessageError> {
+    Ok(postcard::from_bytes(packet)?)
+}

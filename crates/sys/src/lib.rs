@@ -1,0 +1,4 @@
+//! The only system calls: sockets, processes, signals, descriptor passing, shared memory, privileges.
+//!
+//! Everything above is safe code; each `unsafe` block here says which fact makes it sound and who keeps it.
+//! Linux is the platform; another one would be added here and nowhere else.
