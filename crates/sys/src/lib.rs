@@ -2,3 +2,9 @@
 //!
 //! Everything above is safe code; each `unsafe` block here says which fact makes it sound and who keeps it.
 //! Linux is the platform; another one would be added here and nowhere else.
+
+pub mod channel;
+pub mod net;
+pub mod poller;
+pub mod shm;
+pub mod users;
