@@ -1,0 +1,108 @@
+//! What configuration says to the operator: where, which option, what is wrong, what to do.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a value was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A line of a file, named as the operator named it. Lines count from 1; 0 stands for the file as a whole.
+    File {
+        /// The file as it was named.
+        file: Arc<str>,
+        /// Line from 1, or 0.
+        line: u32,
+    },
+    /// The command line.
+    CommandLine,
+    /// A `UWSGI_*` environment variable.
+    Environment,
+    /// Margrave itself.
+    #[default]
+    Default,
+}
+
+impl Origin {
+    /// The file, when there is one.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File { file, .. } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The line from 1, when there is one.
+    pub fn line(&self) -> Option<u32> {
+        match self {
+            Self::File { line, .. } if *line > 0 => Some(*line),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0 } => write!(f, "{file}"),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::CommandLine => write!(f, "command line"),
+            Self::Environment => write!(f, "environment"),
+            Self::Default => write!(f, "margrave"),
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Notice,
+    /// Margrave runs, but probably not as meant.
+    Warning,
+    /// Margrave cannot run with this.
+    Error,
+}
+
+/// One finding. Displays as `file:line: option: what is wrong, what to do`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where.
+    pub origin: Origin,
+    /// Which option; empty when it is not about one.
+    pub option: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What is wrong and what to do, one sentence without a full stop.
+    pub message: String,
+}
+
+impl Diagnostic {
+    /// A warning about one option.
+    pub fn warning(origin: &Origin, option: &str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, origin, option, message.into())
+    }
+
+    /// A notice about one option.
+    pub fn notice(origin: &Origin, option: &str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Notice, origin, option, message.into())
+    }
+
+    /// An error about one option.
+    pub fn error(origin: &Origin, option: &str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, origin, option, message.into())
+    }
+
+    fn new(severity: Severity, origin: &Origin, option: &str, message: String) -> Self {
+        Self { origin: origin.clone(), option: option.to_owned(), severity, message }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.option.is_empty() {
+            write!(f, "{}: {}", self.origin, self.message)
+        } else {
+            write!(f, "{}: {}: {}", self.origin, self.option, self.message)
+        }
+    }
+}

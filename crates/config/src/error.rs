@@ -1,0 +1,74 @@
+//! Why configuration could not be loaded.
+
+use crate::diagnostic::{Diagnostic, Origin};
+
+/// One reason why configuration cannot be used; always the operator's to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A file or other source could not be read.
+    #[error("{origin}: cannot read {source_name}: {reason}")]
+    Unreadable {
+        /// Where it was asked for.
+        origin: Origin,
+        /// The file or other source.
+        source_name: String,
+        /// What the system said, and what to do.
+        reason: String,
+    },
+    /// The command line does not follow its grammar.
+    #[error("{message}")]
+    CommandLine {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A bound that keeps a configuration finite was reached.
+    #[error("{origin}: {what} exceeds the bound of {limit}; split or shorten the configuration")]
+    TooLarge {
+        /// Where.
+        origin: Origin,
+        /// What is too large, deep or often.
+        what: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// Options or values are wrong; at least one finding, each on its own line.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<Diagnostic>),
+}
+
+impl Problem {
+    /// The process exit code for this problem: uWSGI's code for every configuration error.
+    pub fn exit_code(&self) -> i32 {
+        1
+    }
+}
+
+impl From<Diagnostic> for Problem {
+    fn from(finding: Diagnostic) -> Self {
+        Self::Invalid(vec![finding])
+    }
+}
+
+fn lines(findings: &[Diagnostic]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A failed load: the problem, and what the configuration said before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct ConfigError {
+    /// Why.
+    pub problem: Problem,
+    /// Warnings found before the problem.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Lines of `print` and `iprint` reached before the problem, for standard output.
+    pub output: Vec<String>,
+}
+
+impl ConfigError {
+    /// The process exit code for this error.
+    pub fn exit_code(&self) -> i32 {
+        self.problem.exit_code()
+    }
+}
