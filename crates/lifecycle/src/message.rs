@@ -25,6 +25,8 @@ pub enum ToZygote {
         listeners: Vec<ListenerInfo>,
         /// Pid of the master.
         master_pid: i32,
+        /// Rows of the scoreboard; row 0 is the instance's.
+        slots: u16,
     },
     /// Fork a worker. Descriptor: the worker's end of its control channel.
     Fork {
@@ -134,6 +136,17 @@ pub enum FromWorker {
     },
     /// `lazy-apps`: the application did not load. The worker exits.
     LoadFailed(LoadFailure),
+}
+
+/// A connection passed from a draining worker to the next generation. Descriptor: the connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// The bound address of its listener, as in [`ListenerInfo`].
+    pub listener: String,
+    /// Requests it has carried so far.
+    pub served: u32,
+    /// Bytes read from it and not consumed.
+    pub input: Vec<u8>,
 }
 
 /// A message could not be decoded or encoded.

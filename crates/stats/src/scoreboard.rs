@@ -71,7 +71,7 @@ pub enum ThreadWord {
 /// Shape of a scoreboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Rows: workers, twice over, so that two generations fit during a reload.
+    /// Rows. Row 0 counts for the whole instance; workers have the others, with room for two generations.
     pub slots: usize,
     /// Threads per worker.
     pub threads: usize,
