@@ -1,0 +1,6 @@
+"""The one app of the site."""
+from django.apps import AppConfig
+
+
+class InventoryConfig(AppConfig):
+    name = "inventory"
