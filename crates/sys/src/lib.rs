@@ -4,6 +4,9 @@
 //! Linux is the platform; another one would be added here and nowhere else.
 
 pub mod channel;
+pub mod clock;
+pub mod fork;
+pub mod lock;
 pub mod net;
 pub mod poller;
 pub mod shm;
