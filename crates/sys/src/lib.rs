@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod file;
 pub mod fork;
 pub mod lock;
 pub mod net;

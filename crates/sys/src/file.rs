@@ -1,0 +1,27 @@
+//! Descriptors of files that somebody else owns.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+
+/// Our own, close-on-exec descriptor of the open file that `descriptor` is; the position stays shared.
+///
+/// # Errors
+/// When `descriptor` is not open.
+pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
+    if descriptor < 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: borrowed for this call only; a number that is not open gives EBADF, nothing worse.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    Ok(File::from(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?))
+}
+
+/// Length of a regular file; `None` for pipes, sockets, devices and directories.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn regular_length(file: &File) -> io::Result<Option<u64>> {
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then(|| metadata.len()))
+}
