@@ -52,6 +52,14 @@ pub enum Counter {
     Aborted,
     /// Requests refused by the wire (4xx from us).
     Refused,
+    /// Process id, written by the worker when it starts.
+    Pid,
+    /// Worker number as the user sees it, from 1.
+    Worker,
+    /// Start of the process, seconds since 1970.
+    SpawnedAt,
+    /// How often this worker number had been spawned before.
+    Respawns,
 }
 
 /// Words of one Python thread.
