@@ -1,0 +1,10 @@
+//! HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): request heads in, error answers out.
+//!
+//! Strict where leniency lets one request hide in another. Bodies are framed by [`crate::body`], answers of
+//! applications by [`crate::response`].
+
+mod decode;
+mod encode;
+
+pub use decode::decode;
+pub use encode::{CONTINUE, encode_error, reason};

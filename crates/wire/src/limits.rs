@@ -1,0 +1,31 @@
+//! Bounds on what a decoder accepts; each has a name, a default and a status.
+
+/// Bounds on one request. Every one has the status with which a larger request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request head, from the request line to the empty line, or of a uwsgi packet (431).
+    pub head: usize,
+    /// Fields in a head (431).
+    pub fields: usize,
+    /// Bytes of a request target (414).
+    pub target: usize,
+    /// Bytes of a body; `None` = no bound (413).
+    pub body: Option<u64>,
+    /// Bytes of a line that begins a chunk: size and extensions (400).
+    pub chunk_line: usize,
+    /// Bytes of all trailers of one body together (431).
+    pub trailers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 64 * 1024,
+            fields: 256,
+            target: 32 * 1024,
+            body: None,
+            chunk_line: 4096,
+            trailers: 16 * 1024,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The request value that every protocol ends in: CGI/WSGI meta-variables in order, in one owned buffer.
+//!
+//! A `Request` is reused from one request to the next, so that a warm connection allocates nothing.
+//! Names and values are bytes as they came; nothing here decides what they mean to an application.
+
+pub use crate::known::Known;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// The version a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1, and any later minor version.
+    #[default]
+    Http11,
+}
+
+/// How long the request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BodyLength {
+    /// No body was announced.
+    #[default]
+    None,
+    /// So many bytes (Content-Length, `CONTENT_LENGTH`).
+    Known(u64),
+    /// In chunks, until the last one.
+    Chunked,
+}
+
+/// What a decoder of request heads made of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The head is not complete: call again with more input.
+    Incomplete,
+    /// The request is filled in.
+    Complete {
+        /// Bytes of input that the head took, with empty lines before it.
+        used: usize,
+    },
+}
+
+/// A meta-variable's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// One with a number.
+    Known(Known),
+    /// Any other, as the application sees it (`HTTP_X_TRACE`).
+    Other(&'a [u8]),
+}
+
+impl<'a> Name<'a> {
+    /// The name with its number, if it has one.
+    #[must_use]
+    pub fn from_bytes(name: &'a [u8]) -> Self {
+        Known::from_name(name).map_or(Self::Other(name), Self::Known)
+    }
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Known(known) => known.name().as_bytes(),
+            Self::Other(name) => name,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum VarName {
+    Known(Known),
+    Other(Span),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Var {
+    name: VarName,
+    value: Span,
+}
+
+/// One request: its meta-variables and what the connection must know about it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    text: Vec<u8>,
+    vars: Vec<Var>,
+    /// Position in `vars` plus one; 0 = not set.
+    index: [u32; Known::COUNT],
+    /// Values of fields that came again, to be joined to the variable at the position given.
+    repeated: Vec<(u32, Span)>,
+    /// The peer's forwarding fields are believed.
+    pub(crate) trusted: bool,
+    /// The version the client speaks.
+    pub version: Version,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// The client is ready to send another request on this connection.
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expect_continue: bool,
+    /// Bytes of the head on the wire.
+    pub head_len: usize,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            vars: Vec::new(),
+            index: [0; Known::COUNT],
+            repeated: Vec::new(),
+            trusted: false,
+            version: Version::default(),
+            body: BodyLength::default(),
+            keep_alive: false,
+            expect_continue: false,
+            head_len: 0,
+        }
+    }
+}
+
+impl Request {
+    /// An empty request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Empties the request and keeps its buffers.
+    pub fn clear(&mut self) {
+        for var in &self.vars {
+            if let VarName::Known(known) = var.name {
+                self.index[known as usize] = 0;
+            }
+        }
+        self.text.clear();
+        self.vars.clear();
+        self.repeated.clear();
+        self.trusted = false;
+        self.version = Version::default();
+        self.body = BodyLength::default();
+        self.keep_alive = false;
+        self.expect_continue = false;
+        self.head_len = 0;
+    }
+
+    /// Adds a variable. A name that is there already is there twice; the last one is found.
+    pub fn push(&mut self, name: Name<'_>, value: &[u8]) {
+        let name = match name {
+            Name::Known(known) => VarName::Known(known),
+            Name::Other(name) => VarName::Other(self.store(name)),
+        };
+        let value = self.store(value);
+        self.push_var(name, value);
+    }
+
+    /// Replaces a variable's value, or adds the variable.
+    pub fn set(&mut self, known: Known, value: &[u8]) {
+        match self.position(known) {
+            Some(position) => self.vars[position].value = self.store(value),
+            None => self.push(Name::Known(known), value),
+        }
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn var(&self, known: Known) -> Option<&[u8]> {
+        Some(&self.text[self.vars[self.position(known)?].value.range()])
+    }
+
+    /// The value of the variable called `name`; of several, the last.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<&[u8]> {
+        if let Some(known) = Known::from_name(name) {
+            return self.var(known);
+        }
+        let var = self.vars.iter().rev().find(|var| match var.name {
+            VarName::Known(_) => false,
+            VarName::Other(span) => &self.text[span.range()] == name,
+        })?;
+        Some(&self.text[var.value.range()])
+    }
+
+    /// All variables in order.
+    pub fn vars(&self) -> impl Iterator<Item = (Name<'_>, &[u8])> {
+        self.vars.iter().map(|var| {
+            let name = match var.name {
+                VarName::Known(known) => Name::Known(known),
+                VarName::Other(span) => Name::Other(&self.text[span.range()]),
+            };
+            (name, &self.text[var.value.range()])
+        })
+    }
+
+    /// Takes every variable called `name` away; says whether there was one.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let before = self.vars.len();
+        let (text, known) = (&self.text, Known::from_name(name));
+        self.vars.retain(|var| match var.name {
+            VarName::Known(one) => known != Some(one),
+            VarName::Other(span) => known.is_some() || &text[span.range()] != name,
+        });
+        self.index = [0; Known::COUNT];
+        for (position, var) in self.vars.iter().enumerate() {
+            if let VarName::Known(known) = var.name {
+                self.index[known as usize] = position as u32 + 1;
+            }
+        }
+        before != self.vars.len()
+    }
+
+    /// How many variables there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.vars.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.vars.is_empty()
+    }
+
+    /// What uWSGI's request line gives as `{N vars in M bytes}`: names and values counted separately,
+    /// and the size of the uwsgi packet they fill (two bytes of length before each).
+    #[must_use]
+    pub fn vars_bytes(&self) -> (usize, usize) {
+        let bytes = self.vars().map(|(name, value)| 4 + name.as_bytes().len() + value.len()).sum();
+        (2 * self.vars.len(), bytes)
+    }
+
+    /// The client reached the site by https: `HTTPS`, `UWSGI_SCHEME`, or a forwarding field of a trusted peer.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        let is = |known: Known, accepted: &[&str]| {
+            self.var(known).is_some_and(|value| {
+                let first = value.split(|&byte| byte == b',').next().unwrap_or_default().trim_ascii();
+                accepted.iter().any(|text| first.eq_ignore_ascii_case(text.as_bytes()))
+            })
+        };
+        if is(Known::UwsgiScheme, &["https"]) || is(Known::Https, &["on", "1", "https"]) {
+            return true;
+        }
+        self.trusted
+            && (is(Known::HttpXForwardedProto, &["https"])
+                || is(Known::HttpXForwardedSsl, &["on", "1", "https"]))
+    }
+
+    /// Whether the peer's forwarding fields are believed.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
+    fn position(&self, known: Known) -> Option<usize> {
+        (self.index[known as usize] as usize).checked_sub(1)
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(bytes);
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    fn push_var(&mut self, name: VarName, value: Span) {
+        self.vars.push(Var { name, value });
+        if let VarName::Known(known) = name {
+            self.index[known as usize] = self.vars.len() as u32;
+        }
+    }
+}
