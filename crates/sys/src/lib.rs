@@ -4,11 +4,14 @@
 //! Linux is the platform; another one would be added here and nowhere else.
 
 pub mod channel;
+pub mod child;
 pub mod clock;
 pub mod file;
 pub mod fork;
 pub mod lock;
+pub mod memory;
 pub mod net;
 pub mod poller;
 pub mod shm;
+pub mod thread;
 pub mod users;

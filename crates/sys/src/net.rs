@@ -261,6 +261,12 @@ fn open_listener(
     Ok(fd)
 }
 
+/// The machine's name, as the system knows it.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerAddress {

@@ -1,0 +1,125 @@
+//! One connection: where it stands between two requests, and the buffers it owns only while it must.
+
+use crate::body::Body;
+use crate::output::Output;
+use margrave_sys::net::PeerAddress;
+use margrave_wire::BodyDecoder;
+use margrave_wire::Request;
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Between requests, or a head has begun to arrive.
+    Reading,
+    /// The head is complete, the body arrives.
+    Body,
+    /// Its request waits for a thread.
+    Queued,
+    /// A thread runs its request, and alone writes to it.
+    InApp,
+    /// The answer is complete and being sent.
+    Writing(Next),
+    /// The answer is out and our side closed; what the peer still sends is thrown away.
+    Lingering,
+}
+
+/// What follows a complete answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The next request.
+    Read,
+    /// Our side closes, the peer may finish sending.
+    Linger,
+    /// The connection closes.
+    Close,
+}
+
+/// State of one connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) fd: Arc<OwnedFd>,
+    pub(crate) generation: u32,
+    pub(crate) listener: u16,
+    pub(crate) peer: Peer,
+    pub(crate) phase: Phase,
+    /// The socket may hold bytes to read: set by an event, cleared when a read finds it empty.
+    pub(crate) readable: bool,
+    /// The peer has closed its sending side.
+    pub(crate) hangup: bool,
+    /// Bytes read and not consumed.
+    pub(crate) input: Vec<u8>,
+    /// A request whose body arrives.
+    pub(crate) partial: Option<Box<Partial>>,
+    pub(crate) output: Output,
+    /// When the present phase has lasted too long.
+    pub(crate) deadline: Duration,
+    /// Requests begun.
+    pub(crate) served: u32,
+    /// Set when the connection broke while a thread works for it.
+    pub(crate) gone: Arc<AtomicBool>,
+}
+
+/// A request whose body has not arrived completely.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub(crate) request: Box<Request>,
+    pub(crate) decoder: BodyDecoder,
+    pub(crate) body: Body,
+}
+
+/// Texts about the peer that every request of the connection shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// IP address; empty for UNIX sockets.
+    pub(crate) host: String,
+    pub(crate) port: String,
+    /// Its `X-Forwarded-*` fields are believed.
+    pub(crate) trusted: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(fd: OwnedFd, generation: u32, listener: u16, peer: Peer, deadline: Duration) -> Self {
+        Self {
+            fd: Arc::new(fd),
+            generation,
+            listener,
+            peer,
+            phase: Phase::Reading,
+            readable: true,
+            hangup: false,
+            input: Vec::new(),
+            partial: None,
+            output: Output::default(),
+            deadline,
+            served: 0,
+            gone: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Between requests, with nothing of the next one read: it can be closed or passed on without loss.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Reading && self.served > 0 && self.input.is_empty()
+    }
+
+    /// No thread works for it and nothing is owed: another process could go on with it.
+    pub(crate) fn can_be_passed(&self) -> bool {
+        self.phase == Phase::Reading && self.output.is_empty()
+    }
+}
+
+impl Peer {
+    pub(crate) fn new(address: PeerAddress, trusted: bool) -> Self {
+        let (mut host, mut port) = (String::new(), String::new());
+        if let PeerAddress::Ip(ip) = address {
+            // Writing to a String cannot fail.
+            let _ = write!(host, "{}", ip.ip().to_canonical());
+            let _ = write!(port, "{}", ip.port());
+        }
+        Self { host, port, trusted }
+    }
+}

@@ -1,0 +1,77 @@
+//! Deadlines of requests: the client is answered at once, the thread is asked to give up.
+
+use crate::connection::{Next, Phase};
+use crate::date::with_date;
+use crate::lane::Forfeit;
+use crate::reactor::Reactor;
+use margrave_stats::scoreboard::ThreadWord;
+use margrave_wire::http1;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+impl Reactor {
+    /// Ends requests whose time is over, and asks their threads again until they give up.
+    pub(crate) fn sweep_deadlines(&mut self) {
+        for thread in 0..self.roles.running.len() {
+            if self.site.lanes[thread].is_forfeited() {
+                if let Some(watchdog) = &self.site.watchdog {
+                    watchdog.interrupt(thread);
+                }
+            } else if self.is_overdue(thread) {
+                self.end_overdue(thread);
+            }
+        }
+    }
+
+    fn is_overdue(&self, thread: usize) -> bool {
+        let Some(running) = &self.roles.running[thread] else { return false };
+        let user = self.site.slot.thread(thread, ThreadWord::UserDeadline).load(Relaxed);
+        let deadline = match user {
+            0 => self.site.process.harakiri.map(|harakiri| running.since + harakiri),
+            micros => Some(Duration::from_micros(micros)),
+        };
+        deadline.is_some_and(|deadline| deadline <= self.now)
+    }
+
+    fn end_overdue(&mut self, thread: usize) {
+        // With `harakiri-kill` the master ends the whole worker, as uWSGI does.
+        if self.site.process.harakiri_kill {
+            return;
+        }
+        let Some(forfeit) = self.site.lanes[thread].forfeit() else { return };
+        let Some(running) = &self.roles.running[thread] else { return };
+        let (slot, generation) = (running.slot, running.generation);
+        let age = self.now.saturating_sub(running.since);
+        let outcome = if forfeit == Forfeit::BeforeHead { "answered 504" } else { "the answer is cut" };
+        self.site.log.say(format_args!(
+            "HARAKIRI: worker {} core {thread}: {} has run for {:.1} s; {outcome}, its stack follows",
+            self.site.worker,
+            running.summary,
+            age.as_secs_f64(),
+        ));
+        if let Some(watchdog) = &self.site.watchdog {
+            watchdog.dump_stack(thread);
+            watchdog.interrupt(thread);
+        }
+        self.answer_overdue(slot, generation, forfeit);
+    }
+
+    fn answer_overdue(&mut self, slot: usize, generation: u32, forfeit: Forfeit) {
+        let Some(connection) = self.connections.get_mut(slot).filter(|found| found.generation == generation)
+        else {
+            return;
+        };
+        if connection.phase != Phase::InApp {
+            return;
+        }
+        match forfeit {
+            Forfeit::AfterHead => self.close(slot),
+            Forfeit::BeforeHead => {
+                let mut answer = Vec::with_capacity(256);
+                with_date(|date| http1::encode_error(504, date.as_bytes(), &mut answer));
+                connection.output.push(&answer);
+                self.answer(slot, Next::Linger);
+            }
+        }
+    }
+}

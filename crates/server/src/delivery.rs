@@ -1,0 +1,174 @@
+//! Answering: what a thread leaves to the reactor is sent, and the connection goes on or ends.
+
+use crate::connection::{Next, Phase};
+use crate::drain::Passing;
+use crate::reactor::{Reactor, Work};
+use crate::role::Role;
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::net;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Longest time a closed connection is kept for bytes still on their way, so that they do not reset our answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What an application's thread leaves to the reactor.
+pub(crate) enum Rest<'a> {
+    Bytes(&'a [u8]),
+    File { file: File, offset: u64, length: u64 },
+}
+
+impl Reactor {
+    /// Takes bytes that the socket did not take. Gives the bytes now buffered, or `None` when the client has gone.
+    pub(crate) fn leave(&mut self, slot: usize, generation: u32, rest: Rest<'_>) -> Option<usize> {
+        let timeout = self.site.http.io_timeout;
+        let connection = self.connections.get_mut(slot).filter(|found| found.generation == generation)?;
+        if connection.output.is_empty() {
+            connection.deadline = margrave_sys::clock::monotonic() + timeout;
+        }
+        match rest {
+            Rest::Bytes(bytes) => connection.output.push(bytes),
+            Rest::File { file, offset, length } => connection.output.push_file(file, offset, length),
+        }
+        // The edge that says "writable" may have passed before the bytes were here: try once more.
+        self.flush(slot);
+        let connection = self.connections.get(slot).filter(|found| found.generation == generation)?;
+        (!connection.gone.load(Relaxed)).then(|| connection.output.buffered())
+    }
+
+    /// A thread takes the request; from here on it alone writes to the connection.
+    pub(crate) fn enter_app(&mut self, work: &Work) {
+        if let Some(connection) =
+            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
+        {
+            connection.phase = Phase::InApp;
+            connection.deadline = Duration::MAX;
+        }
+    }
+
+    /// Whether the answer to come is the last one of its connection.
+    pub(crate) fn closes_after_answer(&self) -> bool {
+        self.site.http.keepalive.is_none()
+            || self.drain.as_ref().is_some_and(|drain| drain.passing() == Passing::Impossible)
+    }
+
+    /// Bytes in memory that a running request's client has not taken; `None` when it has gone.
+    pub(crate) fn owed(&self, work: &Work) -> Option<usize> {
+        let connection =
+            self.connections.get(work.slot).filter(|found| found.generation == work.generation)?;
+        let lost = connection.phase != Phase::InApp || connection.gone.load(Relaxed);
+        (!lost).then(|| connection.output.buffered())
+    }
+
+    /// A thread that is about to wait for a client must not keep the others waiting.
+    pub(crate) fn give_lead_away(&mut self, thread: usize) {
+        if self.roles.role == Role::Lead(thread) {
+            self.roles.hand_lead_to_watcher();
+        }
+    }
+
+    /// The thread's part of an answer is complete.
+    pub(crate) fn complete(&mut self, work: &Work, next: Next) {
+        self.site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
+        let slot = work.slot;
+        let Some(connection) =
+            self.connections.get_mut(slot).filter(|found| found.generation == work.generation)
+        else {
+            return;
+        };
+        // Given up in the meantime (deadline passed): the answer is not the thread's any more.
+        if connection.phase != Phase::InApp {
+            return;
+        }
+        if connection.gone.load(Relaxed) {
+            self.site.slot.add(Counter::Aborted, 1);
+            return self.close(slot);
+        }
+        self.answer(slot, next);
+    }
+
+    /// Everything to be said is in the output: sends it, then goes on as `next` says.
+    pub(crate) fn answer(&mut self, slot: usize, next: Next) {
+        let deadline = self.now + self.site.http.io_timeout;
+        let connection = &mut self.connections[slot];
+        connection.phase = Phase::Writing(next);
+        connection.deadline = deadline;
+        self.flush(slot);
+    }
+
+    /// Sends what is owed. Ends the connection when it is broken; goes on when the answer is complete.
+    pub(crate) fn flush(&mut self, slot: usize) {
+        let timeout = self.site.http.io_timeout;
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let before = connection.output.buffered();
+        let sent = if connection.output.is_empty() {
+            Ok(true)
+        } else {
+            connection.output.flush(connection.fd.as_fd())
+        };
+        match (sent, connection.phase) {
+            (Ok(true), Phase::Writing(next)) => self.go_on(slot, next),
+            (Ok(_), phase) => {
+                if connection.output.buffered() < before {
+                    connection.deadline = now + timeout;
+                }
+                if phase == Phase::InApp {
+                    self.roles.wake_waiter(slot);
+                }
+            }
+            (Err(_), Phase::InApp | Phase::Queued) => self.give_up_on(slot),
+            (Err(_), _) => {
+                self.site.slot.add(Counter::Aborted, 1);
+                self.close(slot);
+            }
+        }
+    }
+
+    /// The client does not take the answer that a thread still makes: tells the thread.
+    pub(crate) fn give_up_on(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        connection.gone.store(true, Relaxed);
+        connection.output = crate::output::Output::default();
+        connection.deadline = Duration::MAX;
+        self.roles.wake_waiter(slot);
+    }
+
+    fn go_on(&mut self, slot: usize, next: Next) {
+        match next {
+            Next::Read => self.await_request(slot),
+            Next::Close if !self.connections[slot].readable && self.connections[slot].input.is_empty() => {
+                self.close(slot);
+            }
+            Next::Close | Next::Linger => self.linger(slot),
+        }
+    }
+
+    fn await_request(&mut self, slot: usize) {
+        let Some(keepalive) = self.site.http.keepalive else { return self.close(slot) };
+        let connection = &mut self.connections[slot];
+        connection.phase = Phase::Reading;
+        connection.deadline = self.now + keepalive;
+        if !connection.input.is_empty() || connection.readable {
+            self.resumed.push(slot);
+        } else if let Some(drain) = &self.drain {
+            match drain.passing() {
+                Passing::Possible => self.pass(slot),
+                Passing::Impossible => self.close(slot),
+            }
+        }
+    }
+
+    fn linger(&mut self, slot: usize) {
+        let deadline = self.now + LINGER;
+        let connection = &mut self.connections[slot];
+        net::shutdown_write(connection.fd.as_fd());
+        connection.phase = Phase::Lingering;
+        connection.deadline = deadline;
+        connection.input = Vec::new();
+        connection.readable = true;
+        self.resumed.push(slot);
+    }
+}

@@ -1,0 +1,196 @@
+//! The end of a worker, and connections on their way from one generation to the next.
+//!
+//! A draining worker accepts no more, finishes what is in flight, and passes idle connections to the generation
+//! that takes over, so that no client sees a connection closed on which it may just be sending.
+
+use crate::Ending;
+use crate::connection::{Connection, Peer, Phase};
+use crate::reactor::Reactor;
+use crate::site::Token;
+use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
+use margrave_stats::scoreboard::{Counter, WorkerState};
+use margrave_sys::channel::Channel;
+use margrave_sys::net;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// A connection that was accepted and has sent nothing yet gets this long at the end.
+const FIRST_BYTES: Duration = Duration::from_secs(1);
+/// Connections accepted at the end from each listener's backlog.
+const BACKLOG: usize = 4096;
+/// Connections adopted for one event.
+const ADOPTIONS: usize = 16;
+/// Longest input that travels with a connection.
+const MAX_INPUT: usize = 16 * 1024;
+
+/// A drain in progress.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    /// Then the worker ends whatever is left.
+    pub(crate) deadline: Duration,
+    /// Fresh connections are closed from then on.
+    fresh_until: Duration,
+    /// Where idle connections go.
+    heirs: Option<Channel>,
+}
+
+/// Whether a draining worker's idle connections can go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    Possible,
+    Impossible,
+}
+
+impl Drain {
+    pub(crate) fn passing(&self) -> Passing {
+        if self.heirs.is_some() { Passing::Possible } else { Passing::Impossible }
+    }
+}
+
+impl Reactor {
+    pub(crate) fn handle_control(&mut self) {
+        let mut packet = vec![0; 1024];
+        loop {
+            match self.site.control.recv(&mut packet) {
+                Ok(Some((length, descriptors))) => match decode(&packet[..length]) {
+                    Ok(ToWorker::Drain { mercy_ms, .. }) => {
+                        let heirs = descriptors.into_iter().next().map(Channel::from);
+                        self.begin_drain(Duration::from_millis(mercy_ms), heirs);
+                    }
+                    Ok(ToWorker::Stop) => self.roles.end(Ending::Stopped),
+                    Err(error) => self.site.log.say(format_args!("from the master: {error}")),
+                },
+                Ok(None) => return self.handle_master_gone(),
+                Err(_) => return,
+            }
+        }
+    }
+
+    pub(crate) fn handle_master_gone(&mut self) {
+        self.roles.end(Ending::MasterGone);
+    }
+
+    fn begin_drain(&mut self, mercy: Duration, heirs: Option<Channel>) {
+        self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
+        // Nobody takes over: what waits in the backlog has been accepted by the kernel and is ours to answer.
+        if heirs.is_none() {
+            for number in (0u16..).take(self.site.listeners.len()) {
+                self.accept(number, BACKLOG);
+            }
+        }
+        self.stop_accepting();
+        let _ = self.site.poller.delete(&self.site.adoption);
+        if let Some(heirs) = &heirs {
+            let _ = heirs.set_nonblocking();
+        }
+        self.drain = Some(Drain { deadline: self.now + mercy, fresh_until: self.now + FIRST_BYTES, heirs });
+        self.settle_idle();
+        self.continue_drain();
+    }
+
+    /// Passes or closes every connection between two requests.
+    fn settle_idle(&mut self) {
+        match self.drain.as_ref().map(Drain::passing) {
+            Some(Passing::Impossible) => self.close_where(Connection::is_idle),
+            Some(Passing::Possible) => {
+                let slots: Vec<usize> = self
+                    .connections
+                    .iter()
+                    .filter(|(_, found)| found.can_be_passed())
+                    .map(|(slot, _)| slot)
+                    .collect();
+                for slot in slots {
+                    self.pass(slot);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the worker once nothing is left, or at the deadline.
+    pub(crate) fn continue_drain(&mut self) {
+        let Some(drain) = &self.drain else { return };
+        let (deadline, fresh_until) = (drain.deadline, drain.fresh_until);
+        if self.now >= fresh_until {
+            // What could not be passed, and what has been silent since it was accepted, had its time.
+            self.close_where(|found| found.phase == Phase::Reading && found.input.is_empty());
+        }
+        let idle = self.connections.is_empty() && self.ready.is_empty() && !self.roles.anybody_runs();
+        if idle || self.now >= deadline {
+            self.roles.end(Ending::Drained);
+        }
+    }
+
+    fn close_where(&mut self, mut closes: impl FnMut(&Connection) -> bool) {
+        let slots: Vec<usize> =
+            self.connections.iter().filter(|(_, found)| closes(found)).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.close(slot);
+        }
+    }
+
+    /// Gives a connection between two requests to the next generation, with what was read of the next request.
+    pub(crate) fn pass(&mut self, slot: usize) {
+        let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.as_ref()) else { return };
+        let connection = &self.connections[slot];
+        if connection.input.len() > MAX_INPUT {
+            return;
+        }
+        let adopted = Adopted {
+            listener: self.site.listeners[usize::from(connection.listener)].address.clone(),
+            served: connection.served,
+            input: connection.input.clone(),
+        };
+        // The heirs hold the same open socket, so closing ours would not end our watch on it.
+        let _ = self.site.poller.delete(&*connection.fd);
+        let passed =
+            encode(&adopted).is_ok_and(|packet| heirs.send(&packet, &[connection.fd.as_fd()]).is_ok());
+        if passed {
+            return self.close(slot);
+        }
+        // Their queue is full or they have gone: keep it, and answer its next request with `Connection: close`.
+        let connection = &self.connections[slot];
+        let token = Token::Connection {
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            generation: connection.generation,
+        };
+        if self.site.poller.add_connection(&*connection.fd, token.encode()).is_err() {
+            self.close(slot);
+        }
+    }
+
+    /// Takes connections that a draining worker passes on.
+    pub(crate) fn handle_adoption(&mut self) {
+        let mut packet = vec![0; MAX_INPUT + 1024];
+        for _ in 0..ADOPTIONS {
+            let (length, descriptors) = match self.site.adoption.recv(&mut packet) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => {
+                    let _ = self.site.poller.delete(&self.site.adoption);
+                    return;
+                }
+                Err(_) => return,
+            };
+            let Some(fd) = descriptors.into_iter().next() else { continue };
+            let Ok(adopted) = decode::<Adopted>(&packet[..length]) else { continue };
+            let Some(listener) =
+                self.site.listeners.iter().position(|listener| listener.address == adopted.listener)
+            else {
+                continue;
+            };
+            let address = net::peer_of(fd.as_fd());
+            let peer = Peer::new(address, self.site.trusts(address));
+            let Some(slot) = self.insert(fd, u16::try_from(listener).unwrap_or(u16::MAX), peer) else {
+                continue;
+            };
+            let keepalive = self.site.http.keepalive.unwrap_or(self.site.http.io_timeout);
+            let deadline = self.now + keepalive;
+            let connection = &mut self.connections[slot];
+            connection.served = adopted.served;
+            connection.input = adopted.input;
+            connection.deadline = deadline;
+            self.resumed.push(slot);
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! One request and its answer, as the application's thread sees them.
+//!
+//! The thread sends by itself what the socket takes at once; the rest goes to the reactor. It waits for a client
+//! only in [`Exchange::wait_drained`], when more is owed than `write_buffer` allows.
+
+use crate::body::Body;
+use crate::connection::Next;
+use crate::date::with_date;
+use crate::delivery::Rest;
+use crate::log::Line;
+use crate::reactor::Work;
+use crate::threads::Shared;
+use margrave_config::settings::Protocol;
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::net;
+use margrave_wire::Request;
+use margrave_wire::{Protocol as Dialect, ResponseEncoder, ResponseError};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A body up to this size is copied behind its head, which is cheaper than a second piece in the system call.
+const COPIED_BODY: usize = 16 * 1024;
+
+/// Whether more may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Yes.
+    Done,
+    /// The client is slow: call [`Exchange::wait_drained`] first, detached.
+    Full,
+}
+
+/// Why an answer could not be given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The client has gone, or the request was ended by its deadline. Nothing to report.
+    #[error("the client has gone")]
+    Gone,
+    /// The application's status or fields are not valid.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    /// `start` after the head has gone out.
+    #[error("the head of the answer has been sent already")]
+    HeadSent,
+    /// `write` before `start`.
+    #[error("body written before the head of the answer was given")]
+    NoHead,
+}
+
+/// Buffers that a thread keeps from request to request.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Head held back, then head and body on their way.
+    out: Vec<u8>,
+    /// The finished request line.
+    pub(crate) line: Vec<u8>,
+    /// Log variables set by the application.
+    variables: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// How far the answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing given.
+    Open,
+    /// The head is encoded and held back for the first body bytes.
+    HeadHeld,
+    /// The head has gone out.
+    HeadSent,
+    /// Nothing more will be sent.
+    Over(Next),
+}
+
+/// One request and its answer.
+pub struct Exchange<'a> {
+    shared: &'a Shared,
+    thread: usize,
+    work: &'a mut Work,
+    scratch: &'a mut Scratch,
+    encoder: ResponseEncoder,
+    stage: Stage,
+    /// Bytes are with the reactor, so later ones must queue behind them.
+    behind: bool,
+    gone: bool,
+    /// The answer is the last one of this connection.
+    closes: bool,
+    log_always: bool,
+    failed: bool,
+    via_file: bool,
+    app: u16,
+}
+
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        thread: usize,
+        work: &'a mut Work,
+        scratch: &'a mut Scratch,
+        closes: bool,
+    ) -> Self {
+        let dialect = match shared.site.listeners[usize::from(work.listener)].protocol {
+            Protocol::Http => Dialect::Http,
+            Protocol::Uwsgi => Dialect::Uwsgi,
+        };
+        scratch.out.clear();
+        scratch.line.clear();
+        scratch.variables.clear();
+        let gone = work.gone.load(Relaxed);
+        Self {
+            shared,
+            thread,
+            encoder: ResponseEncoder::new(dialect, &work.request),
+            work,
+            scratch,
+            stage: Stage::Open,
+            behind: false,
+            gone,
+            closes,
+            log_always: false,
+            failed: false,
+            via_file: false,
+            app: 0,
+        }
+    }
+
+    /// The request's meta-variables.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.work.request
+    }
+
+    /// The same, to set `SCRIPT_NAME` and `PATH_INFO` of a mounted application.
+    pub fn request_mut(&mut self) -> &mut Request {
+        &mut self.work.request
+    }
+
+    /// The request's body, complete.
+    pub fn body(&mut self) -> &mut Body {
+        &mut self.work.body
+    }
+
+    /// Number of the listener it came through.
+    #[must_use]
+    pub fn listener(&self) -> u16 {
+        self.work.listener
+    }
+
+    /// Number of this thread, from 0: uWSGI's core.
+    #[must_use]
+    pub fn thread(&self) -> usize {
+        self.thread
+    }
+
+    /// Requests that this thread has finished.
+    #[must_use]
+    pub fn request_id(&self) -> u64 {
+        use margrave_stats::scoreboard::ThreadWord;
+        self.shared.site.slot.thread(self.thread, ThreadWord::Requests).load(Relaxed)
+    }
+
+    /// Whether [`Self::start`] has been called.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.stage != Stage::Open
+    }
+
+    /// Whether the head has gone out, so that it cannot be replaced.
+    #[must_use]
+    pub fn head_sent(&self) -> bool {
+        matches!(self.stage, Stage::HeadSent | Stage::Over(_))
+    }
+
+    /// Encodes the head and holds it back until the first body bytes or the end. A second call replaces it.
+    /// `status` is `200 OK`; `known_length` the length of the whole body where it is known.
+    ///
+    /// # Errors
+    /// When the head has been sent, or status or fields are invalid (line ends in them, a wrong Content-Length …).
+    pub fn start<'f>(
+        &mut self,
+        status: &[u8],
+        fields: &mut dyn Iterator<Item = (&'f [u8], &'f [u8])>,
+        known_length: Option<u64>,
+    ) -> Result<(), SendError> {
+        if self.head_sent() {
+            return Err(SendError::HeadSent);
+        }
+        let shared: &Shared = self.shared;
+        let added = shared.site.http.add_header.iter();
+        // The mapping gives both halves one lifetime.
+        #[expect(clippy::map_identity)]
+        let fields = fields
+            .map(|(name, value)| (name, value))
+            .chain(added.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let (encoder, out, closes) = (&mut self.encoder, &mut self.scratch.out, self.closes);
+        out.clear();
+        with_date(|date| encoder.head(status, fields, known_length, date.as_bytes(), closes, out))?;
+        self.stage = Stage::HeadHeld;
+        Ok(())
+    }
+
+    /// Sends body bytes, with the head before the first ones. Empty `data` sends nothing, not even the head.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when nobody reads any more; [`SendError::NoHead`] before `start`.
+    pub fn write(&mut self, data: &[u8]) -> Result<Written, SendError> {
+        self.may_write()?;
+        if data.is_empty() {
+            return Ok(Written::Done);
+        }
+        let chunk = self.encoder.chunk(data.len() as u64);
+        let data = &data[..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.len())];
+        let prefix = if data.is_empty() { &[][..] } else { &chunk.prefix[..] };
+        let suffix = if data.is_empty() { &[][..] } else { chunk.suffix };
+        self.send_with_head(prefix, data, suffix)
+    }
+
+    /// Sends `length` bytes of a file from `offset` on, without copying them.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn send_file(&mut self, file: File, offset: u64, length: u64) -> Result<Written, SendError> {
+        self.may_write()?;
+        self.via_file = true;
+        let chunk = self.encoder.chunk(length);
+        if chunk.take == 0 {
+            return Ok(Written::Done);
+        }
+        let (prefix, suffix) = (chunk.prefix.to_vec(), chunk.suffix);
+        self.send_with_head(&prefix, &[], &[])?;
+        self.send_file_bytes(file, offset, chunk.take)?;
+        if suffix.is_empty() { Ok(self.fullness()) } else { self.send_with_head(&[], &[], suffix) }
+    }
+
+    /// Waits until the client has taken enough for more to be written. Call detached: it blocks.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when the client has gone or has taken nothing for too long.
+    pub fn wait_drained(&mut self) -> Result<(), SendError> {
+        let low = self.shared.site.http.write_buffer / 2;
+        let mut reactor = self.shared.lock();
+        reactor.roles.wait_for(self.work.slot, self.thread);
+        reactor.give_lead_away(self.thread);
+        loop {
+            let owed = reactor.owed(self.work);
+            if owed.is_none_or(|owed| owed <= low) {
+                reactor.roles.wait_over(self.thread);
+                self.gone |= owed.is_none();
+                return if self.gone { Err(SendError::Gone) } else { Ok(()) };
+            }
+            drop(reactor);
+            std::thread::park();
+            reactor = self.shared.lock();
+        }
+    }
+
+    /// The application has given everything: sends what is held back and the end of the body.
+    pub fn finish(&mut self) {
+        match self.stage {
+            Stage::Over(_) => return,
+            Stage::Open => return self.fail(),
+            Stage::HeadHeld | Stage::HeadSent => {}
+        }
+        let end = self.encoder.finish();
+        // An error here means that the client has gone, which ends the exchange just as well.
+        let _ = self.send_with_head(&[], &[], end.tail);
+        self.stage = Stage::Over(if end.keep_alive && !self.gone { Next::Read } else { Next::Close });
+    }
+
+    /// The application has failed: 500 with a short body when nothing was sent, else the answer is cut so that it
+    /// cannot pass for a complete one.
+    pub fn fail(&mut self) {
+        if matches!(self.stage, Stage::Over(_)) {
+            return;
+        }
+        self.failed = true;
+        if self.stage == Stage::HeadSent {
+            self.encoder.abort();
+            self.stage = Stage::Over(Next::Close);
+            return;
+        }
+        const BODY: &[u8] = b"Internal Server Error\n";
+        let fields: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"text/plain; charset=utf-8")];
+        self.stage = Stage::Open;
+        if self.start(b"500 Internal Server Error", &mut fields.into_iter(), Some(BODY.len() as u64)).is_ok()
+        {
+            let _ = self.write(BODY);
+            self.finish();
+        } else {
+            self.stage = Stage::Over(Next::Close);
+        }
+    }
+
+    /// Whether the client is still there, as far as its side of the connection shows.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        if self.gone || self.work.gone.load(Relaxed) {
+            return false;
+        }
+        match net::peek(self.work.fd.as_fd(), &mut [0]) {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// The connection's descriptor.
+    #[must_use]
+    pub fn connection_fd(&self) -> RawFd {
+        self.work.fd.as_raw_fd()
+    }
+
+    /// Ends the connection while the application goes on.
+    pub fn disconnect(&mut self) {
+        net::shutdown_write(self.work.fd.as_fd());
+        self.gone = true;
+        self.stage = Stage::Over(Next::Close);
+    }
+
+    /// Sets a variable for this request's log line.
+    pub fn set_log_variable(&mut self, name: &[u8], value: &[u8]) {
+        let variables = &mut self.scratch.variables;
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value.to_vec(),
+            None => variables.push((name.to_vec(), value.to_vec())),
+        }
+    }
+
+    /// Logs this request even where request lines are off.
+    pub fn log_this_request(&mut self, log: bool) {
+        self.log_always = log;
+    }
+
+    /// Number of the application that answers, for the log.
+    pub fn set_app(&mut self, app: u16) {
+        self.app = app;
+    }
+
+    /// Ends the exchange: the line for the log, the counters, and what is to become of the connection.
+    pub(crate) fn conclude(mut self, micros: u64) -> Next {
+        if !matches!(self.stage, Stage::Over(_)) {
+            self.fail();
+        }
+        let site = &self.shared.site;
+        let mine = site.lanes[self.thread].end();
+        site.count(Counter::Requests, 1);
+        site.count(Counter::TxBytes, self.encoder.head_len() as u64 + self.encoder.body_sent());
+        if self.failed {
+            site.count(Counter::Exceptions, 1);
+        }
+        let line = Line {
+            request: &self.work.request,
+            encoder: &self.encoder,
+            variables: &self.scratch.variables,
+            micros,
+            app: self.app,
+            core: self.thread,
+            via_file: self.via_file,
+            body_length: self.work.body.len(),
+        };
+        site.log.record(site, &line, self.log_always, &mut self.scratch.line);
+        match self.stage {
+            Stage::Over(next) if mine => next,
+            _ => Next::Close,
+        }
+    }
+
+    fn may_write(&self) -> Result<(), SendError> {
+        match self.stage {
+            _ if self.gone => Err(SendError::Gone),
+            Stage::Open => Err(SendError::NoHead),
+            Stage::HeadHeld | Stage::HeadSent => Ok(()),
+            Stage::Over(_) => Err(SendError::Gone),
+        }
+    }
+
+    fn fullness(&self) -> Written {
+        if !self.behind {
+            return Written::Done;
+        }
+        match self.shared.lock().owed(self.work) {
+            Some(owed) if owed > self.shared.site.http.write_buffer => Written::Full,
+            _ => Written::Done,
+        }
+    }
+
+    /// Sends the head if it is still held back, then the pieces, in one system call where possible.
+    fn send_with_head(&mut self, prefix: &[u8], data: &[u8], suffix: &[u8]) -> Result<Written, SendError> {
+        let mut out = std::mem::take(&mut self.scratch.out);
+        if self.stage == Stage::HeadSent {
+            out.clear();
+        }
+        self.stage = Stage::HeadSent;
+        out.extend_from_slice(prefix);
+        let result = if data.len() <= COPIED_BODY {
+            out.extend_from_slice(data);
+            out.extend_from_slice(suffix);
+            self.send_pieces(&[&out])
+        } else {
+            self.send_pieces(&[&out, data, suffix])
+        };
+        self.scratch.out = out;
+        result
+    }
+
+    fn send_pieces(&mut self, pieces: &[&[u8]]) -> Result<Written, SendError> {
+        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if total == 0 {
+            return Ok(Written::Done);
+        }
+        let lane = &self.shared.site.lanes[self.thread];
+        if self.gone || !lane.begin_sending() {
+            self.gone = true;
+            return Err(SendError::Gone);
+        }
+        let result = self.send_or_leave(pieces, total);
+        self.shared.site.lanes[self.thread].end_sending();
+        result
+    }
+
+    fn send_or_leave(&mut self, pieces: &[&[u8]], total: usize) -> Result<Written, SendError> {
+        if self.behind && self.shared.lock().owed(self.work).is_some_and(|owed| owed == 0) {
+            self.behind = false;
+        }
+        let mut sent = 0;
+        if !self.behind {
+            sent = match send_now(self.work.fd.as_fd(), pieces) {
+                Ok(count) if count == total => return Ok(Written::Done),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(_) => {
+                    self.gone = true;
+                    return Err(SendError::Gone);
+                }
+            };
+        }
+        self.behind = true;
+        let mut reactor = self.shared.lock();
+        let mut owed = Some(0);
+        for piece in pieces {
+            let skipped = sent.min(piece.len());
+            sent -= skipped;
+            if skipped < piece.len() {
+                owed = reactor.leave(self.work.slot, self.work.generation, Rest::Bytes(&piece[skipped..]));
+            }
+        }
+        drop(reactor);
+        self.judge(owed)
+    }
+
+    fn send_file_bytes(&mut self, file: File, mut offset: u64, length: u64) -> Result<(), SendError> {
+        if self.gone || !self.shared.site.lanes[self.thread].begin_sending() {
+            self.gone = true;
+            return Err(SendError::Gone);
+        }
+        let end = offset + length;
+        while !self.behind && offset < end {
+            let step = usize::try_from(end - offset).unwrap_or(usize::MAX).min(1 << 20);
+            match net::send_file(self.work.fd.as_fd(), &file, &mut offset, step) {
+                Ok(count) if count > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.behind = true,
+                // A file that ends early leaves a short answer, which must not look complete.
+                Ok(_) | Err(_) => self.gone = true,
+            }
+            if self.gone {
+                break;
+            }
+        }
+        let mut owed = Some(0);
+        if !self.gone && offset < end {
+            let rest = Rest::File { file, offset, length: end - offset };
+            owed = self.shared.lock().leave(self.work.slot, self.work.generation, rest);
+        }
+        self.shared.site.lanes[self.thread].end_sending();
+        if self.gone { Err(SendError::Gone) } else { self.judge(owed).map(drop) }
+    }
+
+    fn judge(&mut self, owed: Option<usize>) -> Result<Written, SendError> {
+        match owed {
+            None => {
+                self.gone = true;
+                Err(SendError::Gone)
+            }
+            Some(owed) if owed > self.shared.site.http.write_buffer => Ok(Written::Full),
+            Some(_) => Ok(Written::Done),
+        }
+    }
+}
+
+fn send_now(connection: BorrowedFd<'_>, pieces: &[&[u8]]) -> io::Result<usize> {
+    match pieces {
+        [one] => net::send(connection, one),
+        several => {
+            let slices: Vec<IoSlice<'_>> = several.iter().map(|piece| IoSlice::new(piece)).collect();
+            net::send_vectored(connection, &slices)
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Reading: bytes from a connection become requests in the ready queue, or a refusal.
+
+use crate::body::Body;
+use crate::connection::{Next, Partial, Phase};
+use crate::date::with_date;
+use crate::reactor::{Reactor, Work};
+use margrave_config::settings::Protocol;
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::net;
+use margrave_wire::{BodyDecoder, BodyLength, Decoded, Peer as WirePeer, Request, WireError, http1, uwsgi};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// The answer to a ping packet: modifier1 100, no data, modifier2 0.
+const PONG: [u8; 4] = [100, 0, 0, 0];
+
+/// What the head decoders found.
+enum Head {
+    Incomplete,
+    Request { used: usize },
+    Ping { used: usize },
+}
+
+impl Reactor {
+    /// Reads and decodes until the socket is empty, a request waits to be answered, or the connection has ended.
+    pub(crate) fn pump(&mut self, slot: usize) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        while let Some(connection) = self.connections.get_mut(slot) {
+            if !connection.readable
+                || !matches!(connection.phase, Phase::Reading | Phase::Body | Phase::Lingering)
+            {
+                break;
+            }
+            match net::receive(connection.fd.as_fd(), &mut scratch) {
+                Ok(0) => {
+                    self.handle_end_of_input(slot);
+                    break;
+                }
+                Ok(count) => {
+                    // A short read empties an edge-triggered socket, except that the peer's end may still be behind it.
+                    connection.readable = count == scratch.len() || connection.hangup;
+                    self.feed(slot, &scratch[..count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
+                Err(_) => {
+                    self.close(slot);
+                    break;
+                }
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Goes on with a connection whose answer is out: first with what was read before, then with the socket.
+    pub(crate) fn read_on(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let input = std::mem::take(&mut connection.input);
+        if !input.is_empty() {
+            self.feed(slot, &input);
+        }
+        self.pump(slot);
+    }
+
+    fn feed(&mut self, slot: usize, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        match connection.phase {
+            Phase::Reading if connection.input.is_empty() => self.feed_head(slot, bytes),
+            Phase::Reading => {
+                // Without a line end nothing new can be complete; this keeps a head that drips in cheap.
+                let decodes = memchr::memchr(b'\n', bytes).is_some() || self.is_binary(slot);
+                let connection = &mut self.connections[slot];
+                connection.input.extend_from_slice(bytes);
+                if decodes || connection.input.len() > self.site.limits.head {
+                    let input = std::mem::take(&mut connection.input);
+                    self.feed_head(slot, &input);
+                }
+            }
+            Phase::Body => self.feed_body(slot, bytes),
+            Phase::Lingering => {}
+            Phase::Queued | Phase::InApp | Phase::Writing(_) => connection.input.extend_from_slice(bytes),
+        }
+    }
+
+    fn is_binary(&self, slot: usize) -> bool {
+        self.site.listeners[usize::from(self.connections[slot].listener)].protocol == Protocol::Uwsgi
+    }
+
+    fn feed_head(&mut self, slot: usize, bytes: &[u8]) {
+        let mut request = self.request();
+        match self.decode(slot, bytes, &mut request) {
+            Ok(Head::Request { used }) => self.begin(slot, request, &bytes[used..]),
+            Ok(Head::Incomplete) => {
+                self.recycle(request);
+                self.keep_partial_head(slot, bytes);
+            }
+            Ok(Head::Ping { used }) => {
+                self.recycle(request);
+                let connection = &mut self.connections[slot];
+                connection.input.extend_from_slice(&bytes[used..]);
+                connection.output.push(&PONG);
+                self.answer(slot, Next::Close);
+            }
+            Err(error) => {
+                self.recycle(request);
+                self.refuse(slot, &error);
+            }
+        }
+    }
+
+    fn keep_partial_head(&mut self, slot: usize, bytes: &[u8]) {
+        let deadline = self.now + self.site.http.io_timeout;
+        let connection = &mut self.connections[slot];
+        let begins = connection.input.is_empty() && connection.input.capacity() == 0;
+        connection.input.extend_from_slice(bytes);
+        // The time for a head runs from its first byte; later bytes do not prolong it.
+        if begins {
+            connection.deadline = deadline;
+        }
+    }
+
+    fn decode(&self, slot: usize, bytes: &[u8], request: &mut Request) -> Result<Head, WireError> {
+        let connection = &self.connections[slot];
+        let listener = &self.site.listeners[usize::from(connection.listener)];
+        let peer = WirePeer {
+            server_name: self.site.host_name.as_bytes(),
+            server_port: listener.port.as_bytes(),
+            remote_addr: connection.peer.host.as_bytes(),
+            remote_port: if listener.routes { connection.peer.port.as_bytes() } else { b"" },
+            router: if listener.routes { b"http" } else { b"" },
+            trusted: connection.peer.trusted,
+            underscore_fields: self.site.http.underscore_headers,
+            dynamic_apps: self.site.http.dynamic_apps,
+        };
+        Ok(match listener.protocol {
+            Protocol::Http => match http1::decode(bytes, &self.site.limits, &peer, request)? {
+                Decoded::Incomplete => Head::Incomplete,
+                Decoded::Complete { used } => Head::Request { used },
+            },
+            Protocol::Uwsgi => match uwsgi::decode(bytes, &self.site.limits, &peer, request)? {
+                uwsgi::Decoded::Incomplete => Head::Incomplete,
+                uwsgi::Decoded::Request { used } => Head::Request { used },
+                uwsgi::Decoded::Ping { used } => Head::Ping { used },
+            },
+        })
+    }
+
+    /// A head is complete; `rest` are the bytes behind it.
+    fn begin(&mut self, slot: usize, request: Box<Request>, rest: &[u8]) {
+        let deadline = self.now + self.site.http.io_timeout;
+        let connection = &mut self.connections[slot];
+        connection.served = connection.served.saturating_add(1);
+        if request.body == BodyLength::None {
+            connection.input.extend_from_slice(rest);
+            return self.queue(slot, request, Body::default());
+        }
+        let decoder = BodyDecoder::new(request.body, &self.site.limits);
+        let waits = request.expect_continue && rest.is_empty();
+        connection.phase = Phase::Body;
+        connection.deadline = deadline;
+        connection.partial = Some(Box::new(Partial { request, decoder, body: Body::default() }));
+        if waits {
+            connection.output.push(CONTINUE);
+            self.flush(slot);
+        }
+        self.feed_body(slot, rest);
+    }
+
+    fn feed_body(&mut self, slot: usize, bytes: &[u8]) {
+        let memory = self.site.http.body_memory;
+        let deadline = self.now + self.site.http.io_timeout;
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let Some(mut partial) = connection.partial.take() else { return };
+        connection.deadline = deadline;
+        match partial.feed(bytes, memory) {
+            Ok(None) => connection.partial = Some(partial),
+            Ok(Some(used)) => {
+                connection.input.extend_from_slice(&bytes[used..]);
+                let Partial { request, body, .. } = *partial;
+                self.queue(slot, request, body);
+            }
+            Err(BodyFailure::Wire(error)) => {
+                self.recycle(partial.request);
+                self.refuse(slot, &error);
+            }
+            Err(BodyFailure::Store(error)) => {
+                self.recycle(partial.request);
+                self.site.log.say(format_args!("cannot store a request body: {error}; answered 500"));
+                self.refuse_with(slot, 500);
+            }
+        }
+    }
+
+    /// A request is complete and waits for a thread, or is answered without one.
+    fn queue(&mut self, slot: usize, mut request: Box<Request>, mut body: Body) {
+        if body.rewind().is_err() {
+            self.recycle(request);
+            return self.refuse_with(slot, 500);
+        }
+        if request.body == BodyLength::Chunked {
+            request.body = BodyLength::Known(body.len());
+        }
+        let connection = &mut self.connections[slot];
+        connection.phase = Phase::Queued;
+        let work = Work {
+            slot,
+            generation: connection.generation,
+            listener: connection.listener,
+            request,
+            body,
+            fd: Arc::clone(&connection.fd),
+            gone: Arc::clone(&connection.gone),
+        };
+        self.site.slot.add(Counter::InFlight, 1);
+        self.ready.push_back(work);
+    }
+
+    /// The peer has closed its sending side.
+    fn handle_end_of_input(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        connection.readable = false;
+        connection.hangup = true;
+        match connection.phase {
+            // A half request has no one to answer to; half a body is never delivered as a whole one.
+            Phase::Reading | Phase::Body | Phase::Lingering => {
+                if connection.phase == Phase::Body {
+                    self.site.slot.add(Counter::Aborted, 1);
+                }
+                self.close(slot);
+            }
+            Phase::Queued | Phase::InApp | Phase::Writing(_) => {}
+        }
+    }
+
+    /// Answers what cannot be understood, and closes.
+    fn refuse(&mut self, slot: usize, error: &WireError) {
+        let connection = &self.connections[slot];
+        self.site.log.refusal(self.now, &connection.peer.host, error);
+        self.refuse_with(slot, error.status());
+    }
+
+    /// The peer took too long to send its request.
+    pub(crate) fn refuse_silence(&mut self, slot: usize) {
+        self.refuse_with(slot, 408);
+    }
+
+    fn refuse_with(&mut self, slot: usize, status: u16) {
+        self.site.slot.counter(Counter::Refused).fetch_add(1, Relaxed);
+        let mut answer = Vec::with_capacity(256);
+        with_date(|date| http1::encode_error(status, date.as_bytes(), &mut answer));
+        let connection = &mut self.connections[slot];
+        connection.partial = None;
+        connection.input = Vec::new();
+        connection.output.push(&answer);
+        self.answer(slot, Next::Linger);
+    }
+}
+
+/// Why a body could not be taken.
+enum BodyFailure {
+    Wire(WireError),
+    Store(io::Error),
+}
+
+impl Partial {
+    /// Takes body bytes; `Some(used)` when the body is complete and `used` of the bytes belonged to it.
+    fn feed(&mut self, bytes: &[u8], memory: usize) -> Result<Option<usize>, BodyFailure> {
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            let step = self.decoder.decode(rest).map_err(BodyFailure::Wire)?;
+            self.body.push(&rest[step.data.clone()], memory).map_err(BodyFailure::Store)?;
+            used += step.used;
+            if step.done {
+                return Ok(Some(used));
+            }
+            if step.used == 0 || used == bytes.len() {
+                return Ok(None);
+            }
+        }
+    }
+}

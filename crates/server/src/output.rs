@@ -1,0 +1,148 @@
+//! Response bytes that the socket has not taken yet, in order, with their number.
+
+use margrave_sys::net;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Most bytes handed to one `sendfile` call, so that one download does not hold the reactor.
+const FILE_STEP: usize = 1 << 20;
+
+/// What is owed to one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pieces: VecDeque<Piece>,
+    /// Bytes in memory; what is in files does not count.
+    buffered: usize,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes { bytes: Vec<u8>, sent: usize },
+    File { file: File, offset: u64, left: u64 },
+}
+
+impl Output {
+    /// Whether everything has been sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Bytes held in memory.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// Adds bytes behind what is owed.
+    pub(crate) fn push(&mut self, more: &[u8]) {
+        if more.is_empty() {
+            return;
+        }
+        self.buffered += more.len();
+        if let Some(Piece::Bytes { bytes, sent }) = self.pieces.back_mut() {
+            // Sent bytes at the front would only grow; give them back before the vector must.
+            if bytes.len() + more.len() > bytes.capacity() && *sent > bytes.len() / 2 {
+                bytes.drain(..*sent);
+                *sent = 0;
+            }
+            bytes.extend_from_slice(more);
+            return;
+        }
+        self.pieces.push_back(Piece::Bytes { bytes: more.to_vec(), sent: 0 });
+    }
+
+    /// Adds a part of a file behind what is owed.
+    pub(crate) fn push_file(&mut self, file: File, offset: u64, length: u64) {
+        if length > 0 {
+            self.pieces.push_back(Piece::File { file, offset, left: length });
+        }
+    }
+
+    /// Sends until the socket takes no more. `Ok(true)` when nothing is owed any longer.
+    ///
+    /// # Errors
+    /// When the connection broke, or a file ended before its promised length.
+    pub(crate) fn flush(&mut self, connection: BorrowedFd<'_>) -> io::Result<bool> {
+        while let Some(piece) = self.pieces.front_mut() {
+            match piece.send(connection) {
+                Ok(count) => {
+                    if matches!(piece, Piece::Bytes { .. }) {
+                        self.buffered -= count;
+                    }
+                    if piece.is_done() {
+                        self.pieces.pop_front();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Piece {
+    fn send(&mut self, connection: BorrowedFd<'_>) -> io::Result<usize> {
+        match self {
+            Self::Bytes { bytes, sent } => {
+                let count = net::send(connection, &bytes[*sent..])?;
+                *sent += count;
+                Ok(count)
+            }
+            Self::File { file, offset, left } => {
+                let step = usize::try_from(*left).unwrap_or(FILE_STEP).min(FILE_STEP);
+                let count = net::send_file(connection, file, offset, step)?;
+                if count == 0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "file shorter than announced"));
+                }
+                *left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Bytes { bytes, sent } => *sent == bytes.len(),
+            Self::File { left, .. } => *left == 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn bytes_and_files_arrive_in_order_through_a_socket_that_takes_little() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![b'f'; 3_000_000]).unwrap();
+        let mut output = Output::default();
+        let mut expected = Vec::new();
+        for letter in [b'a', b'b'] {
+            output.push(&vec![letter; 400_000]);
+            expected.extend(vec![letter; 400_000]);
+        }
+        output.push_file(file, 1_000_000, 2_000_000);
+        expected.extend(vec![b'f'; 2_000_000]);
+        output.push(b"end");
+        expected.extend(b"end");
+        assert_eq!(output.buffered(), 800_003);
+        let mut arrived = Vec::new();
+        let mut buffer = vec![0; 100_000];
+        while !output.flush(ours.as_fd()).unwrap() {
+            let count = theirs.read(&mut buffer).unwrap();
+            arrived.extend_from_slice(&buffer[..count]);
+        }
+        drop(ours);
+        theirs.read_to_end(&mut arrived).unwrap();
+        assert_eq!(output.buffered(), 0);
+        assert!(arrived == expected);
+    }
+}

@@ -1,0 +1,274 @@
+//! The reactor: connections, what arrives on them, and the requests that are ready to run.
+//!
+//! One value behind one lock; whoever polls hands its events to [`Reactor::handle_ready`]. Nothing here
+//! blocks, calls Python or waits for the GIL. Reading is in `intake`, answering in `delivery`, the end in `drain`.
+
+use crate::body::Body;
+use crate::connection::{Connection, Peer, Phase};
+use crate::drain::Drain;
+use crate::role::Roles;
+use crate::site::{Site, Token};
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::poller::{Events, Ready};
+use margrave_sys::{clock, net};
+use margrave_wire::Request;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Bytes one read can take.
+const READ_BUFFER: usize = 64 * 1024;
+/// Connections accepted for one event, so that workers share a burst.
+const ACCEPTS: usize = 4;
+/// Accepted connections wait this long before accepting is tried again when descriptors are exhausted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often connections are looked at for timeouts.
+const SWEEP: Duration = Duration::from_millis(500);
+/// Requests kept for reuse.
+const POOL: usize = 64;
+
+/// A request that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) slot: usize,
+    pub(crate) generation: u32,
+    pub(crate) listener: u16,
+    pub(crate) request: Box<Request>,
+    pub(crate) body: Body,
+    pub(crate) fd: Arc<OwnedFd>,
+    pub(crate) gone: Arc<AtomicBool>,
+}
+
+/// All that changes.
+pub(crate) struct Reactor {
+    pub(crate) site: Arc<Site>,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) ready: VecDeque<Work>,
+    pub(crate) roles: Roles,
+    pub(crate) drain: Option<Drain>,
+    /// Finished request lines on their way to the log.
+    pub(crate) log: Vec<u8>,
+    /// The time of the present batch of events.
+    pub(crate) now: Duration,
+    pub(crate) scratch: Box<[u8]>,
+    /// Connections whose next request may be in their buffer already.
+    pub(crate) resumed: Vec<usize>,
+    pool: Vec<Box<Request>>,
+    next_generation: u32,
+    next_sweep: Duration,
+    accepting: bool,
+    accept_again: Option<Duration>,
+}
+
+impl Reactor {
+    pub(crate) fn new(site: Arc<Site>, roles: Roles) -> Self {
+        Self {
+            site,
+            connections: Slab::new(),
+            ready: VecDeque::new(),
+            roles,
+            drain: None,
+            log: Vec::new(),
+            now: clock::monotonic(),
+            scratch: vec![0; READ_BUFFER].into_boxed_slice(),
+            resumed: Vec::new(),
+            pool: Vec::new(),
+            next_generation: 0,
+            next_sweep: Duration::ZERO,
+            accepting: false,
+            accept_again: None,
+        }
+    }
+
+    /// Starts taking connections from the listeners.
+    pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
+        for (number, listener) in (0u16..).zip(&self.site.listeners) {
+            self.site.poller.add_listener(&listener.fd, Token::Listener(number).encode())?;
+        }
+        self.accepting = true;
+        Ok(())
+    }
+
+    /// Leaves the listeners to others.
+    pub(crate) fn stop_accepting(&mut self) {
+        if std::mem::take(&mut self.accepting) {
+            for listener in &self.site.listeners {
+                // A listener that the kernel has dropped already needs no deleting.
+                let _ = self.site.poller.delete(&listener.fd);
+            }
+        }
+        self.accept_again = None;
+    }
+
+    /// What happened, batch by batch. Afterwards `ready` may hold requests.
+    pub(crate) fn handle_events(&mut self, events: &Events) {
+        self.now = clock::monotonic();
+        for ready in events.iter() {
+            self.handle_ready(ready);
+        }
+        self.handle_time();
+        self.resume();
+    }
+
+    /// Reads on in connections whose answer went out while events were handled.
+    pub(crate) fn resume(&mut self) {
+        while let Some(slot) = self.resumed.pop() {
+            self.read_on(slot);
+        }
+    }
+
+    fn handle_ready(&mut self, ready: Ready) {
+        match Token::decode(ready.token) {
+            Token::Connection { slot, generation } => {
+                self.handle_connection(slot as usize, generation, ready)
+            }
+            Token::Listener(number) => self.accept(number, ACCEPTS),
+            Token::Waker => self.site.waker.drain(),
+            Token::Control => self.handle_control(),
+            Token::Liveness => self.handle_master_gone(),
+            Token::Adoption => self.handle_adoption(),
+        }
+    }
+
+    fn handle_connection(&mut self, slot: usize, generation: u32, ready: Ready) {
+        let Some(connection) = self.connections.get_mut(slot).filter(|found| found.generation == generation)
+        else {
+            return;
+        };
+        connection.readable |= ready.readable;
+        connection.hangup |= ready.hangup;
+        if ready.broken && matches!(connection.phase, Phase::InApp | Phase::Queued) {
+            connection.gone.store(true, Relaxed);
+        }
+        if ready.writable && !connection.output.is_empty() {
+            self.flush(slot);
+        }
+        if ready.readable {
+            self.pump(slot);
+        }
+    }
+
+    /// Accepts up to `most` connections that wait on a listener.
+    pub(crate) fn accept(&mut self, number: u16, most: usize) {
+        let site = Arc::clone(&self.site);
+        let Some(listener) = site.listeners.get(usize::from(number)) else { return };
+        for _ in 0..most {
+            match net::accept(&listener.fd) {
+                Ok((fd, address)) => {
+                    self.site.slot.add(Counter::Accepted, 1);
+                    let peer = Peer::new(address, site.trusts(address));
+                    if let Some(slot) = self.insert(fd, number, peer) {
+                        self.pump(slot);
+                    }
+                }
+                Err(error) => return self.handle_accept_error(&error),
+            }
+        }
+    }
+
+    /// Without descriptors a level-triggered listener would report itself for ever: look away for a moment.
+    fn handle_accept_error(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+        if matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted) {
+            return;
+        }
+        self.site.log.say(format_args!("cannot accept a connection: {error}; trying again"));
+        self.stop_accepting();
+        self.accept_again = Some(self.now + ACCEPT_PAUSE);
+    }
+
+    /// Takes over a connection and watches it.
+    pub(crate) fn insert(&mut self, fd: OwnedFd, listener: u16, peer: Peer) -> Option<usize> {
+        self.next_generation = (self.next_generation + 1) % u32::MAX;
+        let generation = self.next_generation;
+        let entry = self.connections.vacant_entry();
+        let slot = entry.key();
+        let token = Token::Connection { slot: u32::try_from(slot).ok()?, generation };
+        self.site.poller.add_connection(&fd, token.encode()).ok()?;
+        entry.insert(Connection::new(fd, generation, listener, peer, self.now + self.site.http.io_timeout));
+        self.site.slot.add(Counter::Connections, 1);
+        Some(slot)
+    }
+
+    /// Forgets a connection; the socket closes with its last owner.
+    pub(crate) fn close(&mut self, slot: usize) {
+        if self.connections.contains(slot) {
+            let connection = self.connections.remove(slot);
+            self.site.slot.counter(Counter::Connections).fetch_sub(1, Relaxed);
+            if let Some(partial) = connection.partial {
+                self.recycle(partial.request);
+            }
+        }
+    }
+
+    /// An empty request value.
+    pub(crate) fn request(&mut self) -> Box<Request> {
+        self.pool.pop().unwrap_or_default()
+    }
+
+    /// Takes a request value back for reuse.
+    pub(crate) fn recycle(&mut self, mut request: Box<Request>) {
+        if self.pool.len() < POOL {
+            request.clear();
+            self.pool.push(request);
+        }
+    }
+
+    /// How long a poll may wait at most; `None` = until something happens.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let watched = !self.connections.is_empty() || self.roles.anybody_runs();
+        let sweep = watched.then_some(self.next_sweep);
+        let drain = self.drain.as_ref().map(|drain| drain.deadline);
+        let next = [sweep, self.accept_again, drain].into_iter().flatten().min()?;
+        Some(next.saturating_sub(self.now))
+    }
+
+    fn handle_time(&mut self) {
+        if self.accept_again.is_some_and(|again| again <= self.now) {
+            self.accept_again = None;
+            if let Err(error) = self.start_accepting() {
+                self.site.log.say(format_args!("cannot watch a listener: {error}; trying again"));
+                self.accept_again = Some(self.now + ACCEPT_PAUSE);
+            }
+        }
+        if self.next_sweep <= self.now {
+            self.next_sweep = self.now + SWEEP;
+            self.sweep();
+        }
+        self.continue_drain();
+    }
+
+    fn sweep(&mut self) {
+        let now = self.now;
+        let late: Vec<usize> = self
+            .connections
+            .iter()
+            .filter(|(_, found)| found.deadline <= now)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in late {
+            self.handle_timeout(slot);
+        }
+        self.sweep_deadlines();
+    }
+
+    fn handle_timeout(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        match connection.phase {
+            Phase::Reading if connection.input.is_empty() => self.close(slot),
+            Phase::Reading | Phase::Body => self.refuse_silence(slot),
+            Phase::Writing(_) | Phase::Lingering => self.close(slot),
+            // The application's time is bounded by its own deadline; a client that takes nothing of a long answer is not.
+            Phase::InApp if !connection.output.is_empty() => self.give_up_on(slot),
+            Phase::InApp | Phase::Queued => {}
+        }
+    }
+}

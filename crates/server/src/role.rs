@@ -1,0 +1,222 @@
+//! Who leads: polls and decodes, and runs what is ready. At any time one Python thread, the watcher, or nobody yet.
+//!
+//! The part of the reactor's state that decides it; `threads` and `watcher` act on it under the reactor's lock.
+
+use crate::Ending;
+use crate::eager::Eagerness;
+use crate::watcher::Watch;
+use std::sync::Arc;
+use std::thread::Thread;
+use std::time::Duration;
+
+/// Who leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nobody: the next free thread takes it.
+    Vacant,
+    /// This Python thread.
+    Lead(usize),
+    /// The native thread, which runs no application.
+    Watcher,
+}
+
+/// A request that a thread runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) slot: usize,
+    pub(crate) generation: u32,
+    pub(crate) since: Duration,
+    /// Method, target and client for the log; filled only when requests have a deadline.
+    pub(crate) summary: String,
+}
+
+/// Roles and the threads' whereabouts.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    pub(crate) role: Role,
+    /// Changes at every entry into the application, at its end and at a theft, so that a thread that comes back
+    /// knows whether it still leads.
+    pub(crate) sequence: u64,
+    pub(crate) eagerness: Eagerness,
+    pub(crate) watcher_parked: bool,
+    /// Parked threads that nobody has woken.
+    idle: Vec<usize>,
+    /// Threads woken for a request that have not taken one yet.
+    woken: usize,
+    threads: Vec<Option<Thread>>,
+    watcher: Option<Thread>,
+    watch: Arc<Watch>,
+    pub(crate) running: Vec<Option<Running>>,
+    /// Threads that wait until the connection in this slot takes bytes again.
+    waiters: Vec<(usize, usize)>,
+    ending: Option<Ending>,
+}
+
+impl Roles {
+    pub(crate) fn new(threads: usize, watch: Arc<Watch>) -> Self {
+        Self {
+            role: Role::Vacant,
+            sequence: 0,
+            eagerness: Eagerness::default(),
+            watcher_parked: false,
+            idle: Vec::with_capacity(threads),
+            woken: 0,
+            threads: vec![None; threads],
+            watcher: None,
+            watch,
+            running: (0..threads).map(|_| None).collect(),
+            waiters: Vec::new(),
+            ending: None,
+        }
+    }
+
+    pub(crate) fn register_thread(&mut self, thread: usize, handle: Thread) {
+        self.threads[thread] = Some(handle);
+    }
+
+    pub(crate) fn register_watcher(&mut self, handle: Thread) {
+        self.watcher = Some(handle);
+    }
+
+    /// Handing over pays only where another thread could take the request.
+    pub(crate) fn is_eager(&self) -> bool {
+        self.threads.len() > 1 && self.eagerness.is_eager()
+    }
+
+    pub(crate) fn anybody_runs(&self) -> bool {
+        self.running.iter().any(Option::is_some)
+    }
+
+    /// The thread has nothing to do and is about to park.
+    pub(crate) fn rest(&mut self, thread: usize) {
+        self.idle.push(thread);
+    }
+
+    /// The thread is up again, woken or not.
+    pub(crate) fn rise(&mut self, thread: usize) {
+        match self.idle.iter().position(|&idle| idle == thread) {
+            // Nobody had woken it: a spurious wake-up.
+            Some(place) => drop(self.idle.swap_remove(place)),
+            None => self.woken = self.woken.saturating_sub(1),
+        }
+    }
+
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Wakes as many threads as there are requests without one on its way.
+    pub(crate) fn wake_for(&mut self, ready: usize) {
+        while self.woken < ready && self.wake_one().is_some() {}
+    }
+
+    /// Gives the lead to an idle thread.
+    pub(crate) fn hand_lead_to_idle(&mut self) -> bool {
+        let Some(thread) = self.wake_one() else { return false };
+        self.role = Role::Lead(thread);
+        self.sequence += 1;
+        true
+    }
+
+    /// Gives the lead to the watcher.
+    pub(crate) fn hand_lead_to_watcher(&mut self) {
+        self.role = Role::Watcher;
+        self.sequence += 1;
+        self.call_watcher();
+    }
+
+    /// Makes the watcher look at the roles.
+    fn call_watcher(&mut self) {
+        self.watcher_parked = false;
+        self.watch.call();
+        if let Some(watcher) = &self.watcher {
+            watcher.unpark();
+        }
+    }
+
+    /// The watcher looks after whoever is in the application.
+    pub(crate) fn rouse_watcher(&mut self) {
+        if std::mem::take(&mut self.watcher_parked)
+            && let Some(watcher) = &self.watcher
+        {
+            watcher.unpark();
+        }
+    }
+
+    fn wake_one(&mut self) -> Option<usize> {
+        let thread = self.idle.pop()?;
+        self.woken += 1;
+        if let Some(handle) = &self.threads[thread] {
+            handle.unpark();
+        }
+        Some(thread)
+    }
+
+    pub(crate) fn wait_for(&mut self, slot: usize, thread: usize) {
+        self.waiters.push((slot, thread));
+    }
+
+    pub(crate) fn wait_over(&mut self, thread: usize) {
+        self.waiters.retain(|&(_, waiting)| waiting != thread);
+    }
+
+    pub(crate) fn wake_waiter(&self, slot: usize) {
+        for &(waited, thread) in &self.waiters {
+            if waited == slot
+                && let Some(handle) = &self.threads[thread]
+            {
+                handle.unpark();
+            }
+        }
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// The worker ends: everybody wakes and sees it. The first reason stands, except that losing the master overrides.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        if self.ending.is_some() && ending == Ending::Drained {
+            return;
+        }
+        self.ending = Some(ending);
+        for thread in self.threads.iter().flatten() {
+            thread.unpark();
+        }
+        self.call_watcher();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_threads_are_woken_than_requests_wait() {
+        let mut roles = Roles::new(4, Arc::default());
+        (0..4).for_each(|thread| roles.rest(thread));
+        roles.wake_for(2);
+        roles.wake_for(2);
+        assert_eq!((roles.idle.len(), roles.woken), (2, 2));
+        roles.rise(3);
+        roles.wake_for(2);
+        assert_eq!((roles.idle.len(), roles.woken), (1, 2));
+    }
+
+    #[test]
+    fn a_spurious_wake_up_does_not_count_as_a_thread_on_its_way() {
+        let mut roles = Roles::new(1, Arc::default());
+        roles.rest(0);
+        roles.rise(0);
+        assert_eq!((roles.idle.len(), roles.woken), (0, 0));
+    }
+
+    #[test]
+    fn one_thread_alone_is_never_eager() {
+        let mut roles = Roles::new(1, Arc::default());
+        for _ in 0..100 {
+            roles.eagerness.handle_request(Duration::from_secs(1));
+        }
+        assert!(!roles.is_eager());
+    }
+}

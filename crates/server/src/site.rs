@@ -1,0 +1,179 @@
+//! What does not change while a worker lives: its listeners, limits and descriptors.
+
+use crate::lane::Lane;
+use crate::log::RequestLog;
+use crate::trust::is_trusted;
+use crate::{Watchdog, WorkerParts};
+use margrave_config::settings::{HttpSettings, ListenerSettings, ProcessSettings, Protocol};
+use margrave_lifecycle::message::ListenerInfo;
+use margrave_stats::scoreboard::{Counter, Layout, Slot};
+use margrave_sys::channel::Channel;
+use margrave_sys::net::PeerAddress;
+use margrave_sys::poller::{Poller, Waker};
+use margrave_wire::Limits;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Tokens that are no connection: generation `u32::MAX` with these slots.
+const LISTENERS: u32 = 16;
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Waker,
+    Control,
+    Liveness,
+    Adoption,
+    Listener(u16),
+    Connection { slot: u32, generation: u32 },
+}
+
+impl Token {
+    pub(crate) fn encode(self) -> u64 {
+        let (slot, generation) = match self {
+            Self::Waker => (0, u32::MAX),
+            Self::Control => (1, u32::MAX),
+            Self::Liveness => (2, u32::MAX),
+            Self::Adoption => (3, u32::MAX),
+            Self::Listener(number) => (LISTENERS + u32::from(number), u32::MAX),
+            Self::Connection { slot, generation } => (slot, generation),
+        };
+        u64::from(generation) << 32 | u64::from(slot)
+    }
+
+    pub(crate) fn decode(token: u64) -> Self {
+        let (slot, generation) = ((token & u64::from(u32::MAX)) as u32, (token >> 32) as u32);
+        match (generation, slot) {
+            (u32::MAX, 0) => Self::Waker,
+            (u32::MAX, 1) => Self::Control,
+            (u32::MAX, 2) => Self::Liveness,
+            (u32::MAX, 3) => Self::Adoption,
+            (u32::MAX, slot) => Self::Listener(slot.saturating_sub(LISTENERS) as u16),
+            (generation, slot) => Self::Connection { slot, generation },
+        }
+    }
+}
+
+/// A listening socket and what its requests show.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) fd: OwnedFd,
+    pub(crate) protocol: Protocol,
+    pub(crate) address: String,
+    /// `SERVER_PORT`; empty for UNIX sockets.
+    pub(crate) port: String,
+    /// Asked for by `http`: requests show what uWSGI's router adds.
+    pub(crate) routes: bool,
+}
+
+/// The fixed surroundings of a worker's reactor.
+pub(crate) struct Site {
+    pub(crate) http: HttpSettings,
+    pub(crate) process: ProcessSettings,
+    pub(crate) limits: Limits,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) host_name: String,
+    pub(crate) worker: u16,
+    pub(crate) poller: Poller,
+    pub(crate) waker: Waker,
+    pub(crate) control: Channel,
+    pub(crate) adoption: Channel,
+    _liveness: OwnedFd,
+    /// This worker's counters, and those of the whole instance.
+    pub(crate) slot: Slot<'static>,
+    pub(crate) instance: Slot<'static>,
+    pub(crate) log: RequestLog,
+    pub(crate) watchdog: Option<Box<dyn Watchdog>>,
+    /// One for each Python thread.
+    pub(crate) lanes: Vec<Lane>,
+}
+
+impl Site {
+    pub(crate) fn new(parts: WorkerParts) -> io::Result<Self> {
+        let WorkerParts { settings, listeners, control, liveness, adoption, scoreboard, layout, .. } = parts;
+        let poller = Poller::new()?;
+        let waker = Waker::new()?;
+        let (control, adoption) = (Channel::from(control), Channel::from(adoption));
+        control.set_nonblocking()?;
+        adoption.set_nonblocking()?;
+        poller.add_readable(&waker, Token::Waker.encode())?;
+        poller.add_readable(&control, Token::Control.encode())?;
+        poller.add_readable(&liveness, Token::Liveness.encode())?;
+        poller.add_readable(&adoption, Token::Adoption.encode())?;
+        let log = RequestLog::new(&settings.log, parts.worker);
+        let limits =
+            Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
+        Ok(Self {
+            limits,
+            listeners: listeners
+                .into_iter()
+                .filter_map(|(info, fd)| Listener::new(info, fd, &settings.listen.listeners))
+                .collect(),
+            http: settings.http,
+            host_name: margrave_sys::net::host_name(),
+            worker: parts.worker,
+            poller,
+            waker,
+            control,
+            adoption,
+            _liveness: liveness,
+            slot: row(scoreboard.words(), layout, parts.slot)?,
+            instance: row(scoreboard.words(), layout, 0)?,
+            log,
+            watchdog: parts.watchdog,
+            process: settings.process.clone(),
+            lanes: (0..settings.process.threads.max(1)).map(|_| Lane::default()).collect(),
+        })
+    }
+
+    /// Counts for this worker and for the instance.
+    pub(crate) fn count(&self, counter: Counter, amount: u64) {
+        self.slot.add(counter, amount);
+        self.instance.add(counter, amount);
+    }
+
+    pub(crate) fn trusts(&self, peer: PeerAddress) -> bool {
+        is_trusted(&self.http.forwarded_allow, peer)
+    }
+}
+
+impl Listener {
+    fn new(info: ListenerInfo, fd: OwnedFd, settings: &[ListenerSettings]) -> Option<Self> {
+        let ListenerSettings { protocol, option, .. } = settings.get(usize::from(info.index))?;
+        let port = match info.address.rsplit_once(':') {
+            Some((_, port)) if !info.address.starts_with(['/', '@']) => port.to_owned(),
+            _ => String::new(),
+        };
+        Some(Self { fd, protocol: *protocol, address: info.address, port, routes: option == "http" })
+    }
+}
+
+fn row(
+    words: &'static [std::sync::atomic::AtomicU64],
+    layout: Layout,
+    slot: u16,
+) -> io::Result<Slot<'static>> {
+    Slot::new(words, layout, usize::from(slot))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "scoreboard smaller than its layout"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_survive_the_way_through_the_kernel() {
+        for token in [
+            Token::Waker,
+            Token::Control,
+            Token::Liveness,
+            Token::Adoption,
+            Token::Listener(0),
+            Token::Listener(65_000),
+            Token::Connection { slot: 0, generation: 0 },
+            Token::Connection { slot: u32::MAX, generation: u32::MAX - 1 },
+        ] {
+            assert_eq!(Token::decode(token.encode()), token);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Python threads: each leads or runs what is ready, as the roles say.
+
+use crate::exchange::{Exchange, Scratch};
+use crate::reactor::{Reactor, Work};
+use crate::role::{Role, Roles, Running};
+use crate::site::Site;
+use crate::watcher::{self, Watch};
+use crate::{Ending, Executor, WorkerParts};
+use margrave_lifecycle::message::{AppReport, FromWorker, LoadFailure, encode};
+use margrave_stats::scoreboard::{Counter, ThreadWord, WorkerState};
+use margrave_sys::clock;
+use margrave_sys::poller::Events;
+use margrave_wire::Known;
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Events taken from one poll.
+pub(crate) const EVENTS: usize = 256;
+/// Log bytes that are written out even while there is work.
+const LOG_BATCH: usize = 16 * 1024;
+
+/// A worker's serving part. Made after the fork; every Python thread calls [`Server::run_thread`].
+pub struct Server {
+    shared: Arc<Shared>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) site: Arc<Site>,
+    reactor: Mutex<Reactor>,
+    pub(crate) watch: Arc<Watch>,
+    /// Threads that wait for the GIL with a request in hand.
+    pub(crate) waiting_for_gil: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Reactor> {
+        // A panic under the lock is a defect of ours; the state is still the best there is.
+        self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes finished request lines out. Called without the lock and without the GIL.
+    pub(crate) fn write_log(&self, spare: &mut Vec<u8>) {
+        spare.clear();
+        std::mem::swap(&mut self.lock().log, spare);
+        self.site.log.write(spare);
+    }
+}
+
+impl Server {
+    /// Sets the reactor up and starts the watcher. Listeners are left alone until [`Self::ready`].
+    ///
+    /// # Errors
+    /// When descriptors, memory or threads are exhausted.
+    pub fn new(parts: WorkerParts) -> io::Result<Self> {
+        let threads = usize::from(parts.settings.process.threads.max(1));
+        let site = Arc::new(Site::new(parts)?);
+        let watch = Arc::new(Watch::default());
+        let shared = Arc::new(Shared {
+            reactor: Mutex::new(Reactor::new(Arc::clone(&site), Roles::new(threads, Arc::clone(&watch)))),
+            site,
+            watch,
+            waiting_for_gil: AtomicUsize::new(0),
+        });
+        let watched = Arc::clone(&shared);
+        let watcher = std::thread::Builder::new()
+            .name("margrave-watcher".into())
+            .stack_size(512 * 1024)
+            .spawn(move || watcher::run(&watched))?;
+        Ok(Self { shared, watcher: Some(watcher) })
+    }
+
+    /// Starts accepting and tells the master.
+    ///
+    /// # Errors
+    /// When the listeners cannot be watched or the master has gone.
+    pub fn ready(&self, apps: Vec<AppReport>) -> io::Result<()> {
+        self.shared.lock().start_accepting()?;
+        self.shared.site.slot.counter(Counter::State).store(WorkerState::Ready as u64, Relaxed);
+        self.tell(&FromWorker::Ready { apps })
+    }
+
+    /// Tells the master that the application did not load in this worker.
+    ///
+    /// # Errors
+    /// When the master has gone.
+    pub fn load_failed(&self, failure: LoadFailure) -> io::Result<()> {
+        self.tell(&FromWorker::LoadFailed(failure))
+    }
+
+    fn tell(&self, message: &FromWorker) -> io::Result<()> {
+        let packet = encode(message).map_err(io::Error::other)?;
+        self.shared.site.control.send(&packet, &[])
+    }
+
+    /// Serves on this thread until the worker ends. Entered and left detached.
+    pub fn run_thread(&self, thread: usize, executor: &mut dyn Executor) -> Ending {
+        self.shared.lock().roles.register_thread(thread, std::thread::current());
+        let lane = self.shared.site.slot.thread(thread, ThreadWord::Tid);
+        lane.store(margrave_sys::thread::id(), Relaxed);
+        ThreadLoop {
+            shared: &self.shared,
+            thread,
+            executor,
+            attached: false,
+            events: Events::with_capacity(EVENTS),
+            scratch: Scratch::default(),
+            log: Vec::new(),
+        }
+        .run()
+    }
+
+    /// Waits until the watcher has ended; the reactor's connections are closed then.
+    pub fn join(mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            // A watcher that panicked has nothing more to say.
+            let _ = watcher.join();
+        }
+        self.shared.write_log(&mut Vec::new());
+    }
+}
+
+struct ThreadLoop<'a> {
+    shared: &'a Shared,
+    thread: usize,
+    executor: &'a mut dyn Executor,
+    attached: bool,
+    events: Events,
+    scratch: Scratch,
+    log: Vec<u8>,
+}
+
+impl ThreadLoop<'_> {
+    fn run(mut self) -> Ending {
+        let shared = self.shared;
+        let mut reactor = shared.lock();
+        loop {
+            if let Some(ending) = reactor.roles.ending() {
+                if reactor.roles.role == Role::Lead(self.thread) {
+                    reactor.roles.role = Role::Vacant;
+                }
+                drop(reactor);
+                self.detach();
+                return ending;
+            }
+            reactor = match reactor.roles.role {
+                Role::Vacant => {
+                    reactor.roles.role = Role::Lead(self.thread);
+                    reactor
+                }
+                Role::Lead(leader) if leader == self.thread => self.lead(reactor),
+                Role::Lead(_) | Role::Watcher => self.follow(reactor),
+            };
+        }
+    }
+
+    /// One step of a leader: run what is ready, or poll.
+    fn lead<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    where
+        Self: 'r,
+    {
+        let Some(work) = reactor.ready.pop_front() else { return self.poll(reactor) };
+        if reactor.roles.is_eager() {
+            reactor.roles.hand_lead_to_watcher();
+            let ready = reactor.ready.len();
+            reactor.roles.wake_for(ready);
+            return self.serve(reactor, work);
+        }
+        reactor.roles.sequence += 1;
+        let sequence = reactor.roles.sequence;
+        self.shared.watch.enter(sequence);
+        reactor.roles.rouse_watcher();
+        reactor = self.serve(reactor, work);
+        if reactor.roles.sequence == sequence {
+            self.shared.watch.leave(sequence);
+        }
+        reactor
+    }
+
+    /// One step of a thread that does not lead: run what is ready, take a lead nobody needs elsewhere, or rest.
+    fn follow<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    where
+        Self: 'r,
+    {
+        if let Some(work) = reactor.ready.pop_front() {
+            return self.serve(reactor, work);
+        }
+        if reactor.roles.role == Role::Watcher && !reactor.roles.is_eager() {
+            reactor.roles.role = Role::Lead(self.thread);
+            reactor.roles.sequence += 1;
+            // The watcher may sit in a poll: it must see that it does not lead any more.
+            self.shared.site.waker.wake();
+            return reactor;
+        }
+        reactor.roles.rest(self.thread);
+        drop(reactor);
+        self.detach();
+        self.shared.write_log(&mut self.log);
+        std::thread::park();
+        let mut reactor = self.shared.lock();
+        reactor.roles.rise(self.thread);
+        reactor
+    }
+
+    /// Looks for events; gives the GIL up only when there are none at once.
+    fn poll<'r>(&mut self, reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    where
+        Self: 'r,
+    {
+        let timeout = reactor.poll_timeout();
+        let long_log = reactor.log.len() > LOG_BATCH;
+        drop(reactor);
+        let poller = &self.shared.site.poller;
+        // Polling fails only when its descriptor is not ours any more, and then there are no events either.
+        let _ = poller.wait(&mut self.events, Some(Duration::ZERO));
+        if self.events.is_empty() || long_log {
+            self.detach();
+            self.shared.write_log(&mut self.log);
+        }
+        if self.events.is_empty() {
+            let _ = poller.wait(&mut self.events, timeout);
+        }
+        let mut reactor = self.shared.lock();
+        reactor.handle_events(&self.events);
+        if reactor.roles.role != Role::Lead(self.thread) {
+            watcher::dispatch(self.shared, &mut reactor);
+        }
+        reactor
+    }
+
+    /// Runs one request.
+    fn serve<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>, mut work: Work) -> MutexGuard<'r, Reactor>
+    where
+        Self: 'r,
+    {
+        let shared = self.shared;
+        let began = clock::monotonic();
+        let closes = reactor.closes_after_answer();
+        self.begin(&mut reactor, &work, began);
+        drop(reactor);
+        shared.site.slot.thread(self.thread, ThreadWord::BusySince).store(micros(began), Relaxed);
+        self.attach();
+        let mut exchange = Exchange::new(shared, self.thread, &mut work, &mut self.scratch, closes);
+        self.executor.handle(&mut exchange);
+        let ended = clock::monotonic();
+        let took = micros(ended.saturating_sub(began));
+        let answer = exchange.conclude(took);
+        self.count(took);
+        let mut reactor = shared.lock();
+        reactor.now = ended;
+        reactor.roles.running[self.thread] = None;
+        reactor.roles.eagerness.handle_request(ended.saturating_sub(began));
+        reactor.log.extend_from_slice(&self.scratch.line);
+        reactor.complete(&work, answer);
+        reactor.recycle(work.request);
+        reactor.resume();
+        reactor.continue_drain();
+        if reactor.roles.ending().is_some() {
+            // Whoever polls must see it.
+            shared.site.waker.wake();
+        }
+        reactor
+    }
+
+    fn begin(&self, reactor: &mut Reactor, work: &Work, began: Duration) {
+        reactor.enter_app(work);
+        let mut summary = String::new();
+        if self.shared.site.process.harakiri.is_some() {
+            let text =
+                |known| String::from_utf8_lossy(work.request.var(known).unwrap_or_default()).into_owned();
+            summary = format!(
+                "{} {} from {}",
+                text(Known::RequestMethod),
+                text(Known::RequestUri),
+                text(Known::RemoteAddr)
+            );
+        }
+        self.shared.site.lanes[self.thread].begin();
+        reactor.roles.running[self.thread] =
+            Some(Running { slot: work.slot, generation: work.generation, since: began, summary });
+    }
+
+    fn count(&self, took: u64) {
+        let site = &self.shared.site;
+        site.slot.add(Counter::RunningMicros, took);
+        site.slot.thread(self.thread, ThreadWord::Requests).fetch_add(1, Relaxed);
+        site.slot.thread(self.thread, ThreadWord::BusySince).store(0, Relaxed);
+        site.slot.thread(self.thread, ThreadWord::UserDeadline).store(0, Relaxed);
+    }
+
+    fn attach(&mut self) {
+        if !self.attached {
+            self.shared.waiting_for_gil.fetch_add(1, SeqCst);
+            self.executor.attach();
+            let waiting = self.shared.waiting_for_gil.fetch_sub(1, SeqCst);
+            self.attached = true;
+            // While this thread waited, nobody woke another one for what had become ready.
+            if waiting == 1 && self.shared.watch.take_deferred() {
+                watcher::dispatch(self.shared, &mut self.shared.lock());
+            }
+        }
+    }
+
+    fn detach(&mut self) {
+        if std::mem::take(&mut self.attached) {
+            self.executor.detach();
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

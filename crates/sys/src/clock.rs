@@ -1,0 +1,35 @@
+//! The clocks: monotonic for deadlines (the same in every process), wall for what people read.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// Time since an arbitrary start that all processes of this machine share.
+#[must_use]
+pub fn monotonic() -> Duration {
+    to_duration(clock_gettime(ClockId::Monotonic))
+}
+
+/// Time since the Unix epoch.
+#[must_use]
+pub fn wall() -> Duration {
+    to_duration(clock_gettime(ClockId::Realtime))
+}
+
+/// Seconds that local time is ahead of UTC at `epoch_seconds`.
+#[must_use]
+pub fn utc_offset(epoch_seconds: i64) -> i64 {
+    let mut broken_down = MaybeUninit::<libc::tm>::uninit();
+    // SAFETY: both pointers are to memory of ours; the call fills `broken_down` whenever it returns non-null.
+    unsafe {
+        if libc::localtime_r(&raw const epoch_seconds, broken_down.as_mut_ptr()).is_null() {
+            return 0;
+        }
+        broken_down.assume_init().tm_gmtoff
+    }
+}
+
+fn to_duration(time: rustix::time::Timespec) -> Duration {
+    // Both clocks count from a start in the past, so neither part is negative.
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
