@@ -1,5 +1,6 @@
 //! Descriptors of files that somebody else owns.
 
+use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -24,4 +25,20 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
 pub fn regular_length(file: &File) -> io::Result<Option<u64>> {
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then(|| metadata.len()))
+}
+
+/// Whether the peer of a socket is still there: no end of stream and no error waits.
+///
+/// Bytes that wait are left where they are.
+#[must_use]
+pub fn is_connected(descriptor: RawFd) -> bool {
+    if descriptor < 0 {
+        return false;
+    }
+    // SAFETY: as in `duplicate`.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    match rustix::net::recv(borrowed, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, length)) => length > 0,
+        Err(error) => error == rustix::io::Errno::AGAIN,
+    }
 }

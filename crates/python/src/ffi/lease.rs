@@ -1,0 +1,88 @@
+//! The exchange of a running request, lent to the Python objects that may use it.
+//!
+//! `start_response`, `write` and `wsgi.input` can be kept by the application and called from other threads or after
+//! the request. They hold a [`Lease`]: it gives the exchange out to one borrower at a time while the request runs
+//! and to nobody afterwards.
+
+use margrave_server::Exchange;
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// Why the exchange cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseError {
+    /// The request has ended.
+    #[error("the request has ended: start_response, write and wsgi.input may be used only while it runs")]
+    Ended,
+    /// Another thread is using it.
+    #[error("another thread of the application is using this request at the same moment")]
+    Busy,
+}
+
+/// One slot for the exchange of the request in progress, and state of type `S` that belongs to the request.
+#[derive(Debug)]
+pub struct Lease<S> {
+    exchange: AtomicPtr<c_void>,
+    busy: AtomicBool,
+    state: UnsafeCell<S>,
+}
+
+// SAFETY: the exchange and the state are reached only by the thread that has set `busy` (acquire) and until it
+// clears it (release); `Exchange` and `S` may move between threads.
+unsafe impl<S: Send> Sync for Lease<S> {}
+// SAFETY: as above; the pointer is null whenever no `grant` is running.
+unsafe impl<S: Send> Send for Lease<S> {}
+
+impl<S> Lease<S> {
+    /// An empty lease.
+    pub const fn new(state: S) -> Self {
+        Self { exchange: AtomicPtr::new(ptr::null_mut()), busy: AtomicBool::new(false), state: UnsafeCell::new(state) }
+    }
+
+    /// Lends `exchange` to everybody who holds this lease while `body` runs. `waiting` is called again and again
+    /// when another thread still uses it at the end.
+    pub fn grant<R>(&self, exchange: &mut Exchange<'_>, waiting: impl Fn(), body: impl FnOnce() -> R) -> R {
+        struct Revoke<'a, S, W: Fn()>(&'a Lease<S>, W);
+        impl<S, W: Fn()> Drop for Revoke<'_, S, W> {
+            fn drop(&mut self) {
+                while self.0.busy.swap(true, Ordering::Acquire) {
+                    (self.1)();
+                }
+                self.0.exchange.store(ptr::null_mut(), Ordering::Relaxed);
+                self.0.busy.store(false, Ordering::Release);
+            }
+        }
+        self.exchange.store(ptr::from_mut(exchange).cast(), Ordering::Release);
+        let _revoke = Revoke(self, waiting);
+        body()
+    }
+
+    /// Uses the exchange.
+    ///
+    /// # Errors
+    /// When the request has ended or another thread is using it.
+    #[inline]
+    pub fn with<R>(&self, body: impl FnOnce(&mut Exchange<'_>, &mut S) -> R) -> Result<R, LeaseError> {
+        struct Release<'a>(&'a AtomicBool);
+        impl Drop for Release<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Release);
+            }
+        }
+        if self.busy.swap(true, Ordering::Acquire) {
+            return Err(LeaseError::Busy);
+        }
+        let _release = Release(&self.busy);
+        let exchange = self.exchange.load(Ordering::Acquire).cast::<Exchange<'_>>();
+        if exchange.is_null() {
+            return Err(LeaseError::Ended);
+        }
+        // SAFETY: non-null means that `grant` runs and holds the only reference to the exchange, without using it;
+        // `grant` cannot return before `busy` is cleared; `busy` makes this the only borrower of exchange and state;
+        // `body` is generic over the lifetime and can keep nothing.
+        let (exchange, state) = unsafe { (&mut *exchange, &mut *self.state.get()) };
+        Ok(body(exchange, state))
+    }
+}

@@ -1,0 +1,131 @@
+//! A worker: the server, the Python threads that run requests, their end.
+
+use crate::error::Error;
+use crate::ffi::gil;
+use crate::uwsgi::info::COMPATIBLE;
+use crate::uwsgi::instance::{Instance, epoch_seconds};
+use crate::wsgi::apps::{App, AppTable};
+use crate::wsgi::environ::Facts;
+use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
+use crate::zygote::{Report, reports};
+use margrave_lifecycle::message::LoadFailure;
+use margrave_server::{Ending, Server, WorkerParts};
+use margrave_stats::scoreboard::Counter;
+use pyo3::prelude::*;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The worker that this process is.
+#[pyclass(frozen, module = "margrave._margrave")]
+pub struct Worker {
+    instance: &'static Instance,
+    parts: Mutex<Option<WorkerParts>>,
+    respawn: u32,
+    server: OnceLock<Server>,
+    table: OnceLock<Table>,
+}
+
+struct Table {
+    apps: Arc<AppTable>,
+    after_request: Option<Py<PyAny>>,
+}
+
+impl Worker {
+    /// In the new process, right after the fork.
+    #[must_use]
+    pub fn new(instance: &'static Instance, parts: WorkerParts, respawn: u32) -> Self {
+        Self {
+            instance,
+            parts: Mutex::new(Some(parts)),
+            respawn,
+            server: OnceLock::new(),
+            table: OnceLock::new(),
+        }
+    }
+
+    fn server(&self) -> Result<&Server, Error> {
+        self.server.get().ok_or(Error::Order("Worker.start comes first"))
+    }
+
+    fn sign_in(&self) {
+        let Some(row) = self.instance.row() else { return };
+        let facts = [
+            (Counter::Pid, u64::from(std::process::id())),
+            (Counter::Worker, u64::from(self.instance.worker())),
+            (Counter::SpawnedAt, epoch_seconds()),
+            (Counter::Respawns, u64::from(self.respawn)),
+        ];
+        for (counter, value) in facts {
+            row.counter(counter).store(value, Relaxed);
+        }
+    }
+
+    fn facts(&self, core: usize) -> Facts {
+        let process = &self.instance.settings.process;
+        Facts {
+            multithread: process.threads > 1,
+            multiprocess: process.workers > 1,
+            core,
+            version: COMPATIBLE,
+            node: self.instance.host_name.clone().into_bytes(),
+        }
+    }
+}
+
+#[pymethods]
+impl Worker {
+    /// Its number, from 1.
+    #[getter]
+    fn number(&self) -> u16 {
+        self.instance.worker()
+    }
+
+    /// Sets the server up. From here on the process has a native thread beside the Python ones.
+    fn start(&self) -> Result<(), Error> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let server = Server::new(parts.ok_or(Error::Order("Worker.start was called twice"))?)?;
+        let _ = self.server.set(server);
+        self.sign_in();
+        Ok(())
+    }
+
+    /// Sets the applications (mount point and callable) and `uwsgi.after_req_hook`.
+    fn set_apps(&self, apps: Vec<(String, Py<PyAny>)>, after_request: Option<Py<PyAny>>) {
+        let apps = apps.into_iter().map(|(mount, callable)| App { mount: mount.into_bytes(), callable }).collect();
+        let apps = AppTable::new(apps, self.instance.settings.python.manage_script_name);
+        let _ = self.table.set(Table { apps: Arc::new(apps), after_request });
+    }
+
+    /// Starts accepting connections.
+    fn ready(&self, apps: Vec<Report>) -> Result<(), Error> {
+        Ok(self.server()?.ready(reports(apps))?)
+    }
+
+    /// Tells the master that the application did not load here.
+    fn load_failed(&self, message: String) -> Result<(), Error> {
+        Ok(self.server()?.load_failed(LoadFailure { message })?)
+    }
+
+    /// Serves on the calling thread until the worker ends; why it ends.
+    fn run(&self, py: Python<'_>, thread: usize) -> PyResult<&'static str> {
+        let server = self.server()?;
+        let table = self.table.get().ok_or(Error::Order("Worker.set_apps comes first"))?;
+        let plan = Plan {
+            apps: Arc::clone(&table.apps),
+            after_request: table.after_request.as_ref().map(|hook| hook.clone_ref(py)),
+            show_exceptions: self.instance.settings.python.catch_exceptions,
+        };
+        let bridge = Bridge::new(py, plan, &self.facts(thread))?;
+        let ending = gil::released(py, |state| {
+            let mut executor = WsgiExecutor::new(state, bridge);
+            let ending = server.run_thread(thread, &mut executor);
+            executor.close();
+            ending
+        });
+        Ok(match ending {
+            Ending::Drained => "drained",
+            Ending::Stopped => "stopped",
+            Ending::MasterGone => "master-gone",
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! The environ dictionary of a request.
+//!
+//! A template with everything that never changes is copied for each request; a copy of a dictionary is one
+//! allocation. Keys are made once. Values that tend to repeat (method, host, agent) are remembered by the last
+//! text seen under that key, so that a repeated one costs a comparison instead of an object.
+
+use crate::ffi::object::copy_dict;
+use crate::ffi::text::from_latin1;
+use margrave_wire::{Known, Name, Request};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use std::collections::HashMap;
+
+/// Names outside the table of known ones whose keys are kept; clients choose names, so there is a bound.
+const MAX_OTHER_NAMES: usize = 256;
+/// Longest name that is kept.
+const MAX_OTHER_NAME: usize = 64;
+/// Longest value that is remembered.
+const MAX_REMEMBERED: usize = 256;
+
+/// Always present in a request that came over HTTP; in the template their places are made in advance.
+const USUAL: [Known; 9] = [
+    Known::RequestMethod,
+    Known::RequestUri,
+    Known::PathInfo,
+    Known::QueryString,
+    Known::ServerProtocol,
+    Known::ServerName,
+    Known::ServerPort,
+    Known::RemoteAddr,
+    Known::HttpHost,
+];
+
+const USUAL_BITS: u128 = {
+    let (mut bits, mut index) = (0, 0);
+    while index < USUAL.len() {
+        bits |= bit(USUAL[index]);
+        index += 1;
+    }
+    bits
+};
+
+// Every known name has a bit.
+const _: () = assert!(Known::ALL.len() <= u128::BITS as usize);
+
+const fn bit(known: Known) -> u128 {
+    1 << known as u32
+}
+
+/// Values seldom the same twice, or not to be kept in memory longer than their request.
+const CHANGING: [Known; 7] = [
+    Known::RequestUri,
+    Known::PathInfo,
+    Known::QueryString,
+    Known::RemotePort,
+    Known::ContentLength,
+    Known::HttpCookie,
+    Known::HttpAuthorization,
+];
+
+/// What the flags of every environ say about the server.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Several Python threads serve.
+    pub multithread: bool,
+    /// Several workers serve.
+    pub multiprocess: bool,
+    /// Number of this thread.
+    pub core: usize,
+    /// `uwsgi.version`.
+    pub version: &'static str,
+    /// Host name.
+    pub node: Vec<u8>,
+}
+
+struct Key {
+    name: Py<PyString>,
+    remembers: bool,
+    last: Vec<u8>,
+    value: Option<Py<PyString>>,
+}
+
+/// Builds environs for one thread.
+pub struct EnvironBuilder {
+    template: Py<PyDict>,
+    keys: Vec<Key>,
+    others: HashMap<Vec<u8>, Py<PyString>>,
+    scheme: Py<PyString>,
+    https: Py<PyString>,
+    content_length: Py<PyString>,
+}
+
+impl EnvironBuilder {
+    /// A builder whose template has the constant entries and `wsgi.errors`, `wsgi.file_wrapper` and `wsgi.input`.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn new(py: Python<'_>, facts: &Facts, errors: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut keys = Vec::with_capacity(Known::ALL.len());
+        for known in Known::ALL {
+            debug_assert_eq!(*known as usize, keys.len());
+            keys.push(Key {
+                name: PyString::intern(py, known.name()).unbind(),
+                remembers: !CHANGING.contains(known),
+                last: Vec::new(),
+                value: None,
+            });
+        }
+        let template = PyDict::new(py);
+        template.set_item(intern(py, "SCRIPT_NAME"), "")?;
+        for known in USUAL {
+            template.set_item(keys[known as usize].name.bind(py), "")?;
+        }
+        template.set_item(intern(py, "wsgi.input"), py.None())?;
+        template.set_item(intern(py, "wsgi.file_wrapper"), py.get_type::<super::file_wrapper::FileWrapper>())?;
+        template.set_item(intern(py, "wsgi.version"), PyTuple::new(py, [1, 0])?)?;
+        template.set_item(intern(py, "wsgi.errors"), errors)?;
+        template.set_item(intern(py, "wsgi.run_once"), false)?;
+        template.set_item(intern(py, "wsgi.multithread"), facts.multithread)?;
+        template.set_item(intern(py, "wsgi.multiprocess"), facts.multiprocess)?;
+        let scheme = intern(py, "wsgi.url_scheme");
+        template.set_item(&scheme, intern(py, "http"))?;
+        template.set_item(intern(py, "wsgi.input_terminated"), true)?;
+        template.set_item(intern(py, "uwsgi.version"), PyBytes::new(py, facts.version.as_bytes()))?;
+        if facts.multithread {
+            template.set_item(intern(py, "uwsgi.core"), facts.core)?;
+        }
+        template.set_item(intern(py, "uwsgi.node"), PyBytes::new(py, &facts.node))?;
+        make_room(py, &template)?;
+        Ok(Self {
+            template: template.unbind(),
+            keys,
+            others: HashMap::new(),
+            scheme: scheme.unbind(),
+            https: intern(py, "https").unbind(),
+            content_length: intern(py, "CONTENT_LENGTH").unbind(),
+        })
+    }
+
+    /// Puts another stream object into the environs from now on.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn set_input(&self, input: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.template.bind(input.py()).set_item(pyo3::intern!(input.py(), "wsgi.input"), input)
+    }
+
+    /// The environ of `request`; `body` is the length of a body that came without a Content-Length.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn build<'py>(
+        &mut self,
+        py: Python<'py>,
+        request: &Request,
+        body: Option<u64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = copy_dict(self.template.bind_borrowed(py))?;
+        let mut seen = 0u128;
+        for (name, value) in request.vars() {
+            match name {
+                Name::Known(known) => {
+                    let key = &mut self.keys[known as usize];
+                    let text = key.text(py, value)?;
+                    environ.set_item(key.name.bind(py), text)?;
+                    seen |= bit(known);
+                }
+                Name::Other(name) => {
+                    let text = from_latin1(py, value)?;
+                    self.set_other(&environ, name, &text)?;
+                }
+            }
+        }
+        if seen & USUAL_BITS != USUAL_BITS {
+            self.remove_absent(&environ, seen)?;
+        }
+        if is_https(request) {
+            environ.set_item(self.scheme.bind(py), self.https.bind(py))?;
+        }
+        if let Some(length) = body {
+            environ.set_item(self.content_length.bind(py), length.to_string())?;
+        }
+        Ok(environ)
+    }
+
+    fn set_other(&mut self, environ: &Bound<'_, PyDict>, name: &[u8], value: &Bound<'_, PyString>) -> PyResult<()> {
+        let py = environ.py();
+        if let Some(key) = self.others.get(name) {
+            return environ.set_item(key.bind(py), value);
+        }
+        let key = from_latin1(py, name)?;
+        environ.set_item(&key, value)?;
+        if self.others.len() < MAX_OTHER_NAMES && name.len() <= MAX_OTHER_NAME {
+            self.others.insert(name.to_vec(), key.unbind());
+        }
+        Ok(())
+    }
+
+    /// The uwsgi protocol brings what the front server sends, no more: entries made in advance go.
+    fn remove_absent(&self, environ: &Bound<'_, PyDict>, seen: u128) -> PyResult<()> {
+        for known in USUAL.into_iter().filter(|known| seen & bit(*known) == 0) {
+            environ.del_item(self.keys[known as usize].name.bind(environ.py()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Key {
+    /// The value as text, the remembered object when it is the same as last time.
+    #[inline]
+    fn text<'py>(&mut self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyString>> {
+        if !self.remembers {
+            return from_latin1(py, value);
+        }
+        if let Some(text) = &self.value
+            && self.last == value
+        {
+            return Ok(text.bind(py).clone());
+        }
+        let text = from_latin1(py, value)?;
+        if value.len() <= MAX_REMEMBERED {
+            self.last.clear();
+            self.last.extend_from_slice(value);
+            self.value = Some(text.clone().unbind());
+        }
+        Ok(text)
+    }
+}
+
+fn intern<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyString> {
+    PyString::intern(py, text)
+}
+
+/// Grows the table of `dict` so that a request's variables fit without another growth: a copy keeps the size.
+fn make_room(py: Python<'_>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    let extra: Vec<_> = (0..6).map(|number| PyString::new(py, &format!("margrave.room{number}"))).collect();
+    for key in &extra {
+        dict.set_item(key, true)?;
+    }
+    for key in &extra {
+        dict.del_item(key)?;
+    }
+    Ok(())
+}
+
+/// As uWSGI decides `wsgi.url_scheme`. Forwarding fields have been judged by the decoder, which sets HTTPS.
+fn is_https(request: &Request) -> bool {
+    let on = |value: &[u8]| value.eq_ignore_ascii_case(b"on") || value == b"1" || value.eq_ignore_ascii_case(b"true");
+    if let Some(value) = request.var(Known::Https) {
+        return on(value) || value.eq_ignore_ascii_case(b"https");
+    }
+    request.find(b"UWSGI_SCHEME").is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"))
+}

@@ -1,0 +1,212 @@
+//! One Python thread's way of answering a request: environ, call, answer, clean-up.
+
+use super::apps::AppTable;
+use super::environ::{EnvironBuilder, Facts};
+use super::input::Input;
+use super::respond::{Failure, respond};
+use super::slot::{Slot, State};
+use super::start_response::{StartResponse, Write};
+use super::report;
+use crate::ffi::function::make;
+use crate::ffi::gil::{self, ThreadState};
+use crate::ffi::object::{call_two, is_unshared};
+use crate::uwsgi::current;
+use margrave_server::{Exchange, Executor};
+use margrave_wire::BodyLength;
+use pyo3::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What every executor of a worker is made from.
+pub struct Plan {
+    /// The applications.
+    pub apps: Arc<AppTable>,
+    /// `uwsgi.after_req_hook`.
+    pub after_request: Option<Py<PyAny>>,
+    /// `catch-exceptions`.
+    pub show_exceptions: bool,
+}
+
+/// The objects that an application holds during a request; used again when it let go of all of them.
+struct Handles {
+    slot: Arc<Slot>,
+    start_response: Py<PyAny>,
+    write: Py<PyAny>,
+    input: Py<Input>,
+}
+
+/// Answers requests on one Python thread.
+pub struct WsgiExecutor<'t> {
+    state: &'t mut ThreadState,
+    bridge: Bridge,
+}
+
+/// All of an executor but the thread state.
+pub struct Bridge {
+    plan: Plan,
+    environ: EnvironBuilder,
+    handles: Handles,
+}
+
+impl Handles {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let slot = Arc::new(Slot::new(State::default()));
+        let write = make(&Bound::new(py, Write::new(Arc::clone(&slot)))?)?;
+        let handle = Bound::new(py, StartResponse::new(Arc::clone(&slot)))?;
+        handle.get().set_write(write.clone().unbind());
+        let start_response = make(&handle)?;
+        let input = Bound::new(py, Input::new(Arc::clone(&slot)))?;
+        Ok(Self { slot, start_response: start_response.unbind(), write: write.unbind(), input: input.unbind() })
+    }
+
+    /// Whether the application has kept nothing: one reference each is ours, `write` has another in
+    /// `start_response`, `input` another in the template of environs.
+    fn are_free(&self, py: Python<'_>) -> bool {
+        is_unshared(self.start_response.bind_borrowed(py), 1)
+            && is_unshared(self.write.bind_borrowed(py), 2)
+            && is_unshared(self.input.bind(py).as_any().as_borrowed(), 2)
+    }
+}
+
+impl<'t> WsgiExecutor<'t> {
+    /// For the thread whose state `state` is.
+    #[must_use]
+    pub fn new(state: &'t mut ThreadState, bridge: Bridge) -> Self {
+        Self { state, bridge }
+    }
+
+    /// Frees the Python objects, attached.
+    pub fn close(self) {
+        let Self { state, bridge } = self;
+        state.attach();
+        drop(bridge);
+        state.detach();
+    }
+}
+
+impl Bridge {
+    /// Makes everything that requests need.
+    ///
+    /// # Errors
+    /// When an object cannot be made.
+    pub fn new(py: Python<'_>, plan: Plan, facts: &Facts) -> PyResult<Self> {
+        let errors = py.import("sys")?.getattr("stderr")?;
+        let environ = EnvironBuilder::new(py, facts, &errors)?;
+        let handles = Handles::new(py)?;
+        environ.set_input(handles.input.bind(py))?;
+        Ok(Self { plan, environ, handles })
+    }
+
+    fn handle(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) {
+        match self.answer(py, exchange) {
+            Ok(()) => exchange.finish(),
+            Err(failure) => self.fail(py, exchange, failure),
+        }
+        if let Err(error) = self.renew(py) {
+            report::exception(py, error);
+        }
+    }
+
+    fn answer(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let apps = Arc::clone(&self.plan.apps);
+        let Some((index, app)) = apps.select(exchange.request_mut()) else {
+            return Err(Failure::Misuse(
+                "no application is loaded: the start-up log says why; answering 500".to_owned(),
+            ));
+        };
+        exchange.set_app(u16::try_from(index).unwrap_or(u16::MAX));
+        let chunked = matches!(exchange.request().body, BodyLength::Chunked);
+        let body = chunked.then(|| exchange.body().len());
+        let environ = self.environ.build(py, exchange.request(), body)?;
+        let slot = Arc::clone(&self.handles.slot);
+        let start_response = self.handles.start_response.bind_borrowed(py);
+        slot.grant(
+            exchange,
+            || gil::without(py, std::thread::yield_now),
+            || {
+                let _ = slot.with(|_, state| state.reset());
+                let _current = current::Running::new(&slot, &environ);
+                let result = call_two(app.callable.bind_borrowed(py), environ.as_any(), start_response)
+                    .map_err(Failure::Raised)
+                    .and_then(|result| respond(py, &slot, &result));
+                let gone = slot.with(|_, state| state.gone).unwrap_or(false);
+                let result = if gone { result.map_err(|_| Failure::Gone) } else { result };
+                self.after_request(py);
+                result
+            },
+        )
+    }
+
+    fn after_request(&self, py: Python<'_>) {
+        if let Some(hook) = &self.plan.after_request
+            && let Err(error) = hook.bind(py).call0()
+        {
+            report::exception(py, error);
+        }
+    }
+
+    /// Makes the next request's objects, if the application kept one of this one's.
+    fn renew(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.handles.are_free(py) {
+            return Ok(());
+        }
+        let fresh = Handles::new(py)?;
+        self.environ.set_input(fresh.input.bind(py))?;
+        self.handles = fresh;
+        Ok(())
+    }
+
+    fn fail(&self, py: Python<'_>, exchange: &mut Exchange<'_>, failure: Failure) {
+        match failure {
+            Failure::Gone => exchange.disconnect(),
+            Failure::Misuse(text) => {
+                report::line(&format!("{} {}", request_line(exchange), text));
+                exchange.fail();
+            }
+            Failure::Raised(error) => {
+                let page = self.plan.show_exceptions.then(|| report::traceback(py, &error));
+                report::exception(py, error);
+                match page {
+                    Some(page) if !exchange.head_sent() => show(exchange, &page),
+                    _ => exchange.fail(),
+                }
+            }
+        }
+    }
+}
+
+/// `catch-exceptions`: the traceback is the answer.
+fn show(exchange: &mut Exchange<'_>, page: &str) {
+    let fields: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"text/plain; charset=utf-8")];
+    let known = Some(page.len() as u64);
+    let started = exchange.start(b"500 Internal Server Error", &mut fields.into_iter(), known);
+    if started.and_then(|()| exchange.write(page.as_bytes())).is_err() {
+        exchange.fail();
+    }
+}
+
+/// `GET /path`, for log lines.
+fn request_line(exchange: &Exchange<'_>) -> String {
+    let request = exchange.request();
+    let text = |known| String::from_utf8_lossy(request.var(known).unwrap_or_default()).into_owned();
+    format!("{} {}:", text(margrave_wire::Known::RequestMethod), text(margrave_wire::Known::RequestUri))
+}
+
+impl Executor for WsgiExecutor<'_> {
+    fn attach(&mut self) {
+        self.state.attach();
+    }
+
+    fn detach(&mut self) {
+        self.state.detach();
+    }
+
+    fn handle(&mut self, exchange: &mut Exchange<'_>) {
+        let Self { state, bridge } = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| state.with(|py| bridge.handle(py, exchange))));
+        if outcome.is_err() {
+            report::line("margrave: internal error while a request was answered; it got 500; please report this");
+            exchange.fail();
+        }
+    }
+}

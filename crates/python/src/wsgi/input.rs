@@ -1,0 +1,224 @@
+//! `wsgi.input`: the request body as a binary stream.
+//!
+//! The body is complete before the application runs, so nothing here waits for a client. Sizes follow `io`: absent,
+//! `None` or negative means everything; limits of `readline` and `readlines` are honoured.
+
+use super::slot::{SendFailure, Slot, State};
+use margrave_server::Body;
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Bytes taken from a temporary file at once while looking for a line end.
+const BLOCK: usize = 16 * 1024;
+
+/// The stream object.
+#[pyclass(frozen, module = "margrave", name = "Input")]
+pub struct Input {
+    slot: Arc<Slot>,
+}
+
+/// Bytes read from a temporary file beyond the line that was asked for.
+#[derive(Debug, Default)]
+pub struct Carry {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Carry {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.start = 0;
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl Input {
+    /// For the requests of `slot`.
+    #[must_use]
+    pub fn new(slot: Arc<Slot>) -> Self {
+        Self { slot }
+    }
+
+    fn reading<R>(&self, body: impl FnOnce(&mut Reader<'_>) -> PyResult<R>) -> PyResult<R> {
+        self.slot
+            .with(|exchange, State { carry, .. }| body(&mut Reader { body: exchange.body(), carry }))
+            .map_err(|error| match error {
+                crate::ffi::lease::LeaseError::Ended => {
+                    PyValueError::new_err("wsgi.input belongs to a request that has ended")
+                }
+                error @ crate::ffi::lease::LeaseError::Busy => SendFailure::from(error).into(),
+            })?
+    }
+}
+
+#[pymethods]
+impl Input {
+    /// Up to `size` bytes; all that is left without a size.
+    #[pyo3(signature = (size=None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.reading(|reader| reader.read(py, limit(size)))
+    }
+
+    /// Up to and with the next line end, at most `size` bytes.
+    #[pyo3(signature = (size=None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.reading(|reader| reader.line(py, limit(size)))
+    }
+
+    /// All lines that are left; stops once `hint` bytes have been read.
+    #[pyo3(signature = (hint=None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+        let hint = hint.filter(|hint| *hint > 0).map_or(usize::MAX, isize::unsigned_abs);
+        let lines = PyList::empty(py);
+        let mut total = 0;
+        while total < hint {
+            let line = self.reading(|reader| reader.line(py, usize::MAX))?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            total += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    /// Fills a writable buffer; says how many bytes.
+    #[pyo3(signature = (buffer, /))]
+    fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
+        let size = view.len()?;
+        let data = self.reading(|reader| reader.read(py, size))?;
+        let length = data.as_bytes().len();
+        // The view refuses a buffer that cannot be written.
+        view.set_item(PySlice::new(py, 0, isize::try_from(length)?, 1), &data)?;
+        Ok(length)
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.reading(|reader| reader.line(py, usize::MAX))?;
+        Ok((!line.as_bytes().is_empty()).then_some(line))
+    }
+
+    /// Bytes read so far.
+    fn tell(&self) -> PyResult<u64> {
+        self.reading(|reader| Ok(reader.body.len() - reader.left() as u64))
+    }
+
+    fn readable(&self) -> bool {
+        true
+    }
+
+    fn writable(&self) -> bool {
+        false
+    }
+
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    /// Nothing to do: the server owns the body.
+    fn close(&self) {}
+
+    fn flush(&self) {}
+
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+}
+
+fn limit(size: Option<isize>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
+}
+
+/// Reads through the carried bytes, then the body.
+struct Reader<'a> {
+    body: &'a mut Body,
+    carry: &'a mut Carry,
+}
+
+impl Reader<'_> {
+    fn left(&self) -> usize {
+        usize::try_from(self.body.remaining()).unwrap_or(usize::MAX).saturating_add(self.carry.rest().len())
+    }
+
+    fn read<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let size = size.min(self.left());
+        if self.carry.rest().is_empty()
+            && let Some(bytes) = self.body.in_memory()
+        {
+            let data = PyBytes::new(py, &bytes[..size]);
+            self.body.advance(size);
+            return Ok(data);
+        }
+        PyBytes::new_with(py, size, |target| self.fill(target).map_err(lost))
+    }
+
+    /// Fills `target` completely; the caller knows that so many bytes are left.
+    fn fill(&mut self, target: &mut [u8]) -> io::Result<()> {
+        let carried = self.carry.rest().len().min(target.len());
+        target[..carried].copy_from_slice(&self.carry.rest()[..carried]);
+        self.carry.start += carried;
+        self.body.read_exact(&mut target[carried..])
+    }
+
+    fn line<'py>(&mut self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        if let Some(bytes) = self.body.in_memory() {
+            let within = &bytes[..bytes.len().min(limit)];
+            let end = line_end(within).unwrap_or(within.len());
+            let line = PyBytes::new(py, &within[..end]);
+            self.body.advance(end);
+            return Ok(line);
+        }
+        let end = self.find_line_end(limit).map_err(lost)?;
+        let line = PyBytes::new(py, &self.carry.rest()[..end]);
+        self.carry.start += end;
+        Ok(line)
+    }
+
+    /// Carries on from the file until a line end or `limit` bytes are there; where the line ends.
+    fn find_line_end(&mut self, limit: usize) -> io::Result<usize> {
+        let mut searched = 0;
+        loop {
+            let rest = self.carry.rest();
+            let within = rest.len().min(limit);
+            if let Some(end) = line_end(&rest[searched..within]) {
+                return Ok(searched + end);
+            }
+            searched = within;
+            if rest.len() >= limit || self.body.remaining() == 0 {
+                return Ok(within);
+            }
+            if self.carry.start > 0 {
+                self.carry.bytes.drain(..self.carry.start);
+                self.carry.start = 0;
+            }
+            let held = self.carry.bytes.len();
+            self.carry.bytes.resize(held + BLOCK, 0);
+            let count = self.body.read(&mut self.carry.bytes[held..])?;
+            self.carry.bytes.truncate(held + count);
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', bytes).map(|index| index + 1)
+}
+
+fn lost(error: io::Error) -> PyErr {
+    PyOSError::new_err(format!("the request body cannot be read back from its temporary file: {error}"))
+}
