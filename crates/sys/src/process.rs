@@ -1,0 +1,328 @@
+//! Processes: starting programs with a clean signal state, reaping, killing, detaching from the terminal.
+//!
+//! Starts nothing that shares our memory; `fork` for workers is in [`crate::fork`].
+
+use crate::fork::{Forked, fork};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub use rustix::process::Signal;
+
+/// A program to start.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// The executable.
+    pub path: &'a Path,
+    /// Its arguments, without the name.
+    pub arguments: Vec<OsString>,
+    /// Its whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where it starts; `None` = where we are.
+    pub directory: Option<PathBuf>,
+    /// Descriptors it inherits under the same numbers; all others are closed by their close-on-exec flag.
+    pub inherited: Vec<BorrowedFd<'a>>,
+    /// Its standard output and error; `None` = ours.
+    pub output: Option<BorrowedFd<'a>>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It called exit with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+}
+
+impl Ending {
+    /// From the raw status of `wait`.
+    #[must_use]
+    pub fn from_raw(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Exited((status >> 8) & 0xff),
+            signal => Self::Signaled(signal),
+        }
+    }
+}
+
+impl From<WaitStatus> for Ending {
+    fn from(status: WaitStatus) -> Self {
+        Self::from_raw(status.as_raw())
+    }
+}
+
+/// Starts a program; the caller reaps it with [`reap`]. Standard input is empty, no signal is blocked in it.
+///
+/// # Errors
+/// When the program cannot be run, or processes are exhausted.
+pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
+    let mut command = Command::new(program.path);
+    command.args(&program.arguments).env_clear().envs(program.environment.iter().cloned());
+    command.stdin(Stdio::null());
+    if let Some(directory) = &program.directory {
+        command.current_dir(directory);
+    }
+    if let Some(output) = program.output {
+        command.stdout(output.try_clone_to_owned()?).stderr(output.try_clone_to_owned()?);
+    }
+    let inherited: Vec<RawFd> = program.inherited.iter().map(AsRawFd::as_raw_fd).collect();
+    // SAFETY: between fork and exec the closure makes only async-signal-safe calls (sigprocmask, fcntl) and touches
+    // no lock and no allocator; the numbers stay open because `program` borrows their owners until spawn returns.
+    unsafe {
+        command.pre_exec(move || {
+            crate::signal::unblock_all()?;
+            inherited.iter().try_for_each(|&fd| {
+                let fd = BorrowedFd::borrow_raw(fd);
+                Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?)
+            })
+        });
+    }
+    let child = command.spawn()?;
+    i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Output of `/bin/sh -c command`, at most `limit` bytes. Waits for its end.
+///
+/// # Errors
+/// When the shell cannot be started, the command fails, or it says more than `limit`.
+pub fn shell_output(command: &str, limit: usize) -> io::Result<Vec<u8>> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit());
+    // SAFETY: sigprocmask is async-signal-safe.
+    unsafe {
+        shell.pre_exec(crate::signal::unblock_all);
+    }
+    let output = shell.output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("`{command}` ended with {}", output.status)));
+    }
+    if output.stdout.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(output.stdout)
+}
+
+/// Reaps one child that has ended, if there is one; never waits.
+#[must_use]
+pub fn reap() -> Option<(i32, Ending)> {
+    let (pid, status) = rustix::process::wait(WaitOptions::NOHANG).ok().flatten()?;
+    Some((pid.as_raw_nonzero().get(), status.into()))
+}
+
+/// Sends a signal to a process. A process that has gone already is no error.
+pub fn kill(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// Sends a signal to a process that another one named.
+///
+/// # Errors
+/// When there is no such process, or it is not ours to signal.
+pub fn try_kill(pid: i32, signal: Signal) -> io::Result<()> {
+    let pid = Pid::from_raw(pid).filter(|_| pid > 0).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(rustix::process::kill_process(pid, signal)?)
+}
+
+/// Our own process id.
+#[must_use]
+pub fn id() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Our real user and group.
+#[must_use]
+pub fn user_and_group() -> (u32, u32) {
+    (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
+}
+
+/// Makes orphaned descendants our children, so that [`reap`] sees their ends.
+///
+/// # Errors
+/// On kernels before 3.4.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// The children of this (single-threaded) process that are in its process group: descendants that did not detach.
+#[must_use]
+pub fn children_of_our_group() -> Vec<i32> {
+    let own = rustix::process::getpgrp();
+    let path = format!("/proc/self/task/{}/children", id());
+    let list = fs::read_to_string(path).unwrap_or_default();
+    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.filter(|&pid| Pid::from_raw(pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)) == Ok(own)))
+        .collect()
+}
+
+/// Resident set and address space of a process, in bytes.
+#[must_use]
+pub fn memory_of(pid: i32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = text.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+    let (space, resident) = (pages.next()?, pages.next()?);
+    let page = rustix::param::page_size() as u64;
+    Some((resident * page, space * page))
+}
+
+/// Sets the permission mask for new files.
+pub fn set_umask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+}
+
+/// A pipe, close-on-exec, both ends waiting: `(read, write)`.
+///
+/// # Errors
+/// When descriptors are exhausted.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Makes our standard output and error what `target` is.
+///
+/// # Errors
+/// When `target` is not usable.
+pub fn redirect_output(target: impl AsFd) -> io::Result<()> {
+    rustix::stdio::dup2_stdout(&target)?;
+    Ok(rustix::stdio::dup2_stderr(&target)?)
+}
+
+/// Makes our standard input empty.
+///
+/// # Errors
+/// When `/dev/null` cannot be opened.
+pub fn close_input() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?)?)
+}
+
+/// Opens a log file for appending; several processes may write to it.
+///
+/// # Errors
+/// When the path cannot be created or written.
+pub fn open_log(path: &Path, mode: Option<u32>) -> io::Result<fs::File> {
+    OpenOptions::new().append(true).create(true).mode(mode.unwrap_or(0o640)).open(path)
+}
+
+/// Forks a daemon: in a session of its own, input empty, output as before. Returns in both processes.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn daemonize() -> io::Result<Forked> {
+    // SAFETY: the executable starts no thread before it daemonizes, so no lock can be held by another one.
+    let first = unsafe { fork() }?;
+    if first != Forked::Child {
+        return Ok(first);
+    }
+    rustix::process::setsid()?;
+    // Twice, so that the daemon leads no session and can never gain a terminal.
+    // SAFETY: as above.
+    if let Forked::Parent(_) = unsafe { fork() }? {
+        crate::thread::end_process(0);
+    }
+    close_input()?;
+    Ok(Forked::Child)
+}
+
+/// An environment with variables removed and added, in order.
+#[must_use]
+pub fn environment_with(removed: &[String], added: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let keep = |name: &OsStr| {
+        !removed.iter().any(|gone| OsStr::new(gone) == name) && !added.iter().any(|(new, _)| new == name)
+    };
+    let mut list: Vec<_> = std::env::vars_os().filter(|(name, _)| keep(name)).collect();
+    for (position, (name, value)) in added.iter().enumerate() {
+        if !added[position + 1..].iter().any(|(later, _)| later == name) {
+            list.push((name.clone(), value.clone()));
+        }
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn run(program: &Program<'_>) -> (String, Ending) {
+        let (read, write) = pipe().unwrap();
+        let pid = spawn(&Program {
+            path: program.path,
+            arguments: program.arguments.clone(),
+            environment: program.environment.clone(),
+            directory: program.directory.clone(),
+            inherited: program.inherited.clone(),
+            output: Some(write.as_fd()),
+        })
+        .unwrap();
+        drop(write);
+        let mut text = String::new();
+        fs::File::from(read).read_to_string(&mut text).unwrap();
+        let status = rustix::process::waitpid(Pid::from_raw(pid), WaitOptions::empty()).unwrap().unwrap().1;
+        (text, status.into())
+    }
+
+    fn shell<'a>(script: &str) -> Program<'a> {
+        Program {
+            path: Path::new("/bin/sh"),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("KEY".into(), "value".into())],
+            directory: Some(PathBuf::from("/")),
+            inherited: Vec::new(),
+            output: None,
+        }
+    }
+
+    #[test]
+    fn a_program_gets_its_directory_environment_and_exit_code_through() {
+        let (text, ending) = run(&shell("pwd; echo $KEY; exit 3"));
+        assert_eq!(text, "/\nvalue\n");
+        assert_eq!(ending, Ending::Exited(3));
+    }
+
+    #[test]
+    fn only_the_named_descriptor_is_inherited() {
+        let (kept, other) = pipe().unwrap();
+        let mut program = shell("ls /proc/self/fd | wc -l");
+        let (without, _) = run(&program);
+        program.inherited = vec![kept.as_fd()];
+        let (with, _) = run(&program);
+        let count = |text: &str| text.trim().parse::<usize>().unwrap();
+        assert_eq!(count(&with), count(&without) + 1);
+        drop(other);
+    }
+
+    #[test]
+    fn a_signal_death_is_told_from_an_exit() {
+        assert_eq!(run(&shell("kill -9 $$")).1, Ending::Signaled(9));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error_of_spawn() {
+        let mut program = shell("");
+        program.path = Path::new("/no/such/program");
+        assert_eq!(spawn(&program).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn the_last_of_several_values_wins_and_removed_names_are_gone() {
+        let added = [("A".into(), "1".into()), ("A".into(), "2".into())];
+        let list = environment_with(&["PATH".to_owned()], &added);
+        assert_eq!(list.iter().filter(|(name, _)| name == "A").count(), 1);
+        assert!(list.contains(&("A".into(), "2".into())));
+        assert!(!list.iter().any(|(name, _)| name == "PATH"));
+    }
+
+    #[test]
+    fn our_own_memory_is_known() {
+        let (resident, space) = memory_of(id()).unwrap();
+        assert!(resident > 0 && space >= resident);
+    }
+}
