@@ -16,10 +16,14 @@ pub enum Error {
     #[error("{0}; the margrave executable and the margrave package must be of one version")]
     Message(#[from] MessageError),
     /// The settings cannot be read.
-    #[error("reading the settings: {0}; the margrave executable and the margrave package must be of one version")]
+    #[error(
+        "reading the settings: {0}; the margrave executable and the margrave package must be of one version"
+    )]
     Settings(#[from] serde_json::Error),
     /// The first packet is not the one that starts a zygote.
-    #[error("the first message of the master is not Boot with its descriptors; start `margrave`, not `margrave.zygote`")]
+    #[error(
+        "the first message of the master is not Boot with its descriptors; start `margrave`, not `margrave.zygote`"
+    )]
     Boot,
     /// A method was called in the wrong order.
     #[error("{0}")]

@@ -91,7 +91,8 @@ impl Worker {
 
     /// Sets the applications (mount point and callable) and `uwsgi.after_req_hook`.
     fn set_apps(&self, apps: Vec<(String, Py<PyAny>)>, after_request: Option<Py<PyAny>>) {
-        let apps = apps.into_iter().map(|(mount, callable)| App { mount: mount.into_bytes(), callable }).collect();
+        let apps =
+            apps.into_iter().map(|(mount, callable)| App { mount: mount.into_bytes(), callable }).collect();
         let apps = AppTable::new(apps, self.instance.settings.python.manage_script_name);
         let _ = self.table.set(Table { apps: Arc::new(apps), after_request });
     }

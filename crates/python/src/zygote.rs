@@ -174,7 +174,8 @@ impl Zygote {
         let mut descriptors = vec![control.as_fd()];
         descriptors.extend(self.children.iter().map(|child| child.pidfd.as_fd()));
         let ready = wait_readable(&descriptors)?;
-        let ended = self.children.iter().zip(&ready[1..]).filter(|(_, ready)| **ready).map(|(child, _)| child.id);
+        let ended =
+            self.children.iter().zip(&ready[1..]).filter(|(_, ready)| **ready).map(|(child, _)| child.id);
         Ok((ready[0], ended.collect()))
     }
 

@@ -88,7 +88,8 @@ unsafe extern "C" fn trampoline<C: Callable>(
                 ptr::null_mut()
             }
             Err(_) => {
-                PyRuntimeError::new_err("margrave: internal error in a built-in function; please report it").restore(py);
+                PyRuntimeError::new_err("margrave: internal error in a built-in function; please report it")
+                    .restore(py);
                 ptr::null_mut()
             }
         }

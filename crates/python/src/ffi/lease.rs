@@ -38,7 +38,11 @@ unsafe impl<S: Send> Send for Lease<S> {}
 impl<S> Lease<S> {
     /// An empty lease.
     pub const fn new(state: S) -> Self {
-        Self { exchange: AtomicPtr::new(ptr::null_mut()), busy: AtomicBool::new(false), state: UnsafeCell::new(state) }
+        Self {
+            exchange: AtomicPtr::new(ptr::null_mut()),
+            busy: AtomicBool::new(false),
+            state: UnsafeCell::new(state),
+        }
     }
 
     /// Lends `exchange` to everybody who holds this lease while `body` runs. `waiting` is called again and again

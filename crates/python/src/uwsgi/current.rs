@@ -44,7 +44,9 @@ pub fn environ<'py>(py: Python<'py>) -> Option<Bound<'py, PyAny>> {
 pub fn exchange<R>(name: &str, body: impl FnOnce(&mut Exchange<'_>) -> R) -> PyResult<R> {
     let slot = CURRENT.with_borrow(|current| current.as_ref().map(|(slot, _)| Arc::clone(slot)));
     let Some(slot) = slot else {
-        return Err(PyRuntimeError::new_err(format!("uwsgi.{name} acts on a request, and this thread runs none")));
+        return Err(PyRuntimeError::new_err(format!(
+            "uwsgi.{name} acts on a request, and this thread runs none"
+        )));
     };
     slot.with(|exchange, _| body(exchange)).map_err(|error| SendFailure::from(error).into())
 }

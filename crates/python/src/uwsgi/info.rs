@@ -29,7 +29,8 @@ pub(super) fn add(module: &Bound<'_, PyModule>, instance: &Instance) -> PyResult
     module.add("opt", options(py, &settings.opt)?)?;
     module.add("magic_table", magic_table(py, &settings.magic)?)?;
     if let Some(pidfile) = &settings.host.pidfile {
-        module.add("pidfile", PyBytes::new(py, std::os::unix::ffi::OsStrExt::as_bytes(pidfile.as_os_str())))?;
+        module
+            .add("pidfile", PyBytes::new(py, std::os::unix::ffi::OsStrExt::as_bytes(pidfile.as_os_str())))?;
     }
     if let Some((_, OptValue::Text(mode))) = settings.opt.iter().rev().find(|(name, _)| name == "mode") {
         module.add("mode", PyBytes::new(py, mode.as_bytes()))?;

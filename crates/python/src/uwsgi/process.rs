@@ -117,13 +117,17 @@ fn row_of_worker(instance: &Instance, number: u16) -> Option<Slot<'static>> {
     (1..slots)
         .filter_map(|slot| instance.row_of(slot))
         .filter(|row| value(row, Counter::Worker) == u64::from(number) && value(row, Counter::Pid) != 0)
-        .max_by_key(|row| (value(row, Counter::State) != WorkerState::Empty as u64, value(row, Counter::SpawnedAt)))
+        .max_by_key(|row| {
+            (value(row, Counter::State) != WorkerState::Empty as u64, value(row, Counter::SpawnedAt))
+        })
 }
 
 fn describe<'py>(py: Python<'py>, instance: &Instance, number: u16) -> PyResult<Bound<'py, PyDict>> {
     let row = row_of_worker(instance, number);
     let value = |counter| row.map_or(0, |row| row.counter(counter).load(Relaxed));
-    let busy = row.is_some_and(|row| (0..row.threads()).any(|t| row.thread(t, ThreadWord::BusySince).load(Relaxed) != 0));
+    let busy = row.is_some_and(|row| {
+        (0..row.threads()).any(|t| row.thread(t, ThreadWord::BusySince).load(Relaxed) != 0)
+    });
     let alive = value(Counter::State) != WorkerState::Empty as u64;
     let status: &[u8] = match (alive, busy) {
         (false, _) => b"cheap",

@@ -77,7 +77,8 @@ fn longest_mount<'a>(mounts: impl Iterator<Item = &'a [u8]>, path: &[u8]) -> Opt
     mounts
         .enumerate()
         .filter(|(_, mount)| {
-            !mount.is_empty() && path.strip_prefix(*mount).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+            !mount.is_empty()
+                && path.strip_prefix(*mount).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
         })
         .max_by_key(|(_, mount)| mount.len())
         .map(|(index, _)| index)

@@ -112,7 +112,8 @@ impl EnvironBuilder {
             template.set_item(keys[known as usize].name.bind(py), "")?;
         }
         template.set_item(intern(py, "wsgi.input"), py.None())?;
-        template.set_item(intern(py, "wsgi.file_wrapper"), py.get_type::<super::file_wrapper::FileWrapper>())?;
+        template
+            .set_item(intern(py, "wsgi.file_wrapper"), py.get_type::<super::file_wrapper::FileWrapper>())?;
         template.set_item(intern(py, "wsgi.version"), PyTuple::new(py, [1, 0])?)?;
         template.set_item(intern(py, "wsgi.errors"), errors)?;
         template.set_item(intern(py, "wsgi.run_once"), false)?;
@@ -183,7 +184,12 @@ impl EnvironBuilder {
         Ok(environ)
     }
 
-    fn set_other(&mut self, environ: &Bound<'_, PyDict>, name: &[u8], value: &Bound<'_, PyString>) -> PyResult<()> {
+    fn set_other(
+        &mut self,
+        environ: &Bound<'_, PyDict>,
+        name: &[u8],
+        value: &Bound<'_, PyString>,
+    ) -> PyResult<()> {
         let py = environ.py();
         if let Some(key) = self.others.get(name) {
             return environ.set_item(key.bind(py), value);
@@ -245,7 +251,9 @@ fn make_room(py: Python<'_>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
 
 /// As uWSGI decides `wsgi.url_scheme`. Forwarding fields have been judged by the decoder, which sets HTTPS.
 fn is_https(request: &Request) -> bool {
-    let on = |value: &[u8]| value.eq_ignore_ascii_case(b"on") || value == b"1" || value.eq_ignore_ascii_case(b"true");
+    let on = |value: &[u8]| {
+        value.eq_ignore_ascii_case(b"on") || value == b"1" || value.eq_ignore_ascii_case(b"true")
+    };
     if let Some(value) = request.var(Known::Https) {
         return on(value) || value.eq_ignore_ascii_case(b"https");
     }

@@ -3,10 +3,10 @@
 use super::apps::AppTable;
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
+use super::report;
 use super::respond::{Failure, respond};
 use super::slot::{Slot, State};
 use super::start_response::{StartResponse, Write};
-use super::report;
 use crate::ffi::function::make;
 use crate::ffi::gil::{self, ThreadState};
 use crate::ffi::object::{call_two, is_unshared};
@@ -56,7 +56,12 @@ impl Handles {
         handle.get().set_write(write.clone().unbind());
         let start_response = make(&handle)?;
         let input = Bound::new(py, Input::new(Arc::clone(&slot)))?;
-        Ok(Self { slot, start_response: start_response.unbind(), write: write.unbind(), input: input.unbind() })
+        Ok(Self {
+            slot,
+            start_response: start_response.unbind(),
+            write: write.unbind(),
+            input: input.unbind(),
+        })
     }
 
     /// Whether the application has kept nothing: one reference each is ours, `write` has another in
@@ -205,7 +210,9 @@ impl Executor for WsgiExecutor<'_> {
         let Self { state, bridge } = self;
         let outcome = catch_unwind(AssertUnwindSafe(|| state.with(|py| bridge.handle(py, exchange))));
         if outcome.is_err() {
-            report::line("margrave: internal error while a request was answered; it got 500; please report this");
+            report::line(
+                "margrave: internal error while a request was answered; it got 500; please report this",
+            );
             exchange.fail();
         }
     }

@@ -141,5 +141,8 @@ fn send_iterable(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Resu
 }
 
 fn not_iterable(result: &Bound<'_, PyAny>) -> Failure {
-    Failure::Misuse(format!("the application returned {}; it must be an iterable of bytes", type_name(result)))
+    Failure::Misuse(format!(
+        "the application returned {}; it must be an iterable of bytes",
+        type_name(result)
+    ))
 }

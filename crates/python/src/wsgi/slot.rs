@@ -149,7 +149,13 @@ pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Res
 ///
 /// # Errors
 /// See [`SendFailure`].
-pub fn send_file(slot: &Slot, py: Python<'_>, file: std::fs::File, offset: u64, length: u64) -> Result<(), SendFailure> {
+pub fn send_file(
+    slot: &Slot,
+    py: Python<'_>,
+    file: std::fs::File,
+    offset: u64,
+    length: u64,
+) -> Result<(), SendFailure> {
     slot.with(|exchange, state| {
         if !state.sent {
             start(exchange, state, Some(length))?;

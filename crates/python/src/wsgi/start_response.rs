@@ -99,7 +99,10 @@ impl Callable for Write {
 /// The name of an object's type, for messages.
 #[must_use]
 pub fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string_lossy().into_owned())
+    object
+        .get_type()
+        .name()
+        .map_or_else(|_| "an object".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 type Value<'a, 'py> = Option<Borrowed<'a, 'py, PyAny>>;
@@ -124,7 +127,11 @@ fn unpack<'a, 'py>(arguments: Arguments<'a, 'py>) -> PyResult<[Value<'a, 'py>; 3
             let place = NAMES.iter().position(|known| *known == name);
             match place {
                 Some(place) if values[place].is_none() => values[place] = Some(*given),
-                _ => return Err(PyTypeError::new_err(format!("start_response does not take the keyword {name}"))),
+                _ => {
+                    return Err(PyTypeError::new_err(format!(
+                        "start_response does not take the keyword {name}"
+                    )));
+                }
             }
         }
     }
@@ -157,9 +164,8 @@ fn fill(head: &mut Head, status: Borrowed<'_, '_, PyAny>, fields: Borrowed<'_, '
     let Ok(status_text) = status.cast::<PyString>() else {
         return Err(PyTypeError::new_err(format!("status must be str, not {}", type_name(&status))));
     };
-    let bytes = as_latin1(status_text.as_borrowed()).ok_or_else(|| {
-        PyValueError::new_err("status has a character beyond Latin-1")
-    })?;
+    let bytes = as_latin1(status_text.as_borrowed())
+        .ok_or_else(|| PyValueError::new_err("status has a character beyond Latin-1"))?;
     if !is_status(bytes) {
         return Err(PyValueError::new_err(format!(
             "status must be three digits, a blank and a reason without control characters, not {}",
@@ -168,7 +174,10 @@ fn fill(head: &mut Head, status: Borrowed<'_, '_, PyAny>, fields: Borrowed<'_, '
     }
     head.set_status(bytes);
     let Ok(fields) = fields.cast::<PyList>() else {
-        return Err(PyTypeError::new_err(format!("headers must be a list of tuples, not {}", type_name(&fields))));
+        return Err(PyTypeError::new_err(format!(
+            "headers must be a list of tuples, not {}",
+            type_name(&fields)
+        )));
     };
     for field in fields.iter() {
         push(head, field.as_borrowed())?;
@@ -252,7 +261,9 @@ mod tests {
 
     #[test]
     fn field_names_are_tokens() {
-        for (name, expected) in [(&b"X-A_b"[..], true), (b"", false), (b"X A", false), (b"X:", false), (b"X\n", false)] {
+        for (name, expected) in
+            [(&b"X-A_b"[..], true), (b"", false), (b"X A", false), (b"X:", false), (b"X\n", false)]
+        {
             assert_eq!(is_token(name), expected);
         }
     }

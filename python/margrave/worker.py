@@ -1,0 +1,90 @@
+"""A worker: what happens in Python between the fork and the end of the process."""
+
+import os
+import signal
+import sys
+import threading
+
+from margrave import loader, report
+
+
+def main(worker, settings, apps):
+    """Serves until the worker ends; returning lets the interpreter finalize."""
+    number = worker.number
+    reset_signals()
+    threading.current_thread().name = thread_name(number, 0)
+    worker.start()
+    call_hook("post_fork_hook")
+    if settings["process"]["lazy_apps"]:
+        from margrave import zygote
+
+        try:
+            apps = zygote.load_apps(settings)
+        except loader.LoadError as error:
+            worker.load_failed(str(error))
+            sys.exit(22)
+        reports = [app.report() for app in apps]
+    else:
+        reports = []
+    for name in settings["python"]["imports"]:
+        from margrave import zygote
+
+        zygote.import_module(name, "import")
+    uwsgi = sys.modules["uwsgi"]
+    worker.set_apps([(app.mountpoint, app.callable) for app in apps], getattr(uwsgi, "after_req_hook", None))
+    start_autoreload(number, settings)
+    serve(worker, number, settings, reports)
+    call_hook("atexit")
+
+
+def serve(worker, number, settings, reports):
+    """One thread per core; the main thread is core 0, so that a signal can interrupt what it runs."""
+    others = [
+        threading.Thread(target=run, args=(worker, core), name=thread_name(number, core), daemon=True)
+        for core in range(1, settings["process"]["threads"])
+    ]
+    for thread in others:
+        thread.start()
+    worker.ready(reports)
+    ending = run(worker, 0)
+    for thread in others:
+        # A worker that has drained has idle threads only; one that was told to stop does not wait for busy ones.
+        thread.join(timeout=None if ending == "drained" else 0.2)
+
+
+def run(worker, core):
+    try:
+        return worker.run(core)
+    except BaseException as error:
+        report.exception(error)
+        report.write(f"worker {worker.number}: core {core} cannot serve; the worker ends")
+        os._exit(1)
+
+
+def thread_name(number, core):
+    return f"uWSGIWorker{number}Core{core}"
+
+
+def reset_signals():
+    """An event loop that the application made at import has left its wake-up descriptor behind."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def call_hook(name):
+    """A function that the application has put on the ``uwsgi`` module; its exceptions are logged, no more."""
+    hook = sys.modules["uwsgi"].__dict__.get(name)
+    if hook is None:
+        return
+    try:
+        hook()
+    except BaseException as error:
+        report.exception(error)
+
+
+def start_autoreload(number, settings):
+    interval = settings["python"]["autoreload"]
+    if number == 1 and interval is not None:
+        from margrave import autoreload
+
+        autoreload.start(interval["secs"] + interval["nanos"] / 1e9)

@@ -1,0 +1,242 @@
+"""The zygote: loads the application once, then forks workers for the master.
+
+Started as ``python -m margrave.zygote`` with ``MARGRAVE_CONTROL`` naming the socket to the master. Talking and forking are
+native (``_margrave.Zygote``); this file prepares the interpreter, loads, and looks at what loading left behind.
+"""
+
+import gc
+import json
+import os
+import platform
+import signal
+import sys
+import threading
+import types
+
+from margrave import loader, report
+
+
+def main():
+    """The whole life of the process; a worker returns from here as well, when it ends."""
+    from margrave import _margrave
+
+    control = os.environ.pop("MARGRAVE_CONTROL", "")
+    if not control.isdigit():
+        sys.exit("margrave.zygote is started by the `margrave` executable; run `margrave --help`")
+    os.environ.pop("MARGRAVE_PACKAGE", None)
+    zygote = _margrave.Zygote(int(control))
+    settings = json.loads(zygote.settings)
+    # The terminal's Ctrl-C and hang-up reach the whole process group, but they are for the master to act on. A
+    # handler, because subprocesses of the application would inherit an ignored signal.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, leave_to_master)
+    prepare_interpreter(settings)
+    zygote.install_uwsgi()
+    install_decorators()
+    if not load(zygote, settings):
+        sys.exit(1)
+    worker = zygote.run()
+    if worker is not None:
+        from margrave import worker as worker_module
+
+        worker_module.main(worker, settings, LOADED)
+
+
+# Applications loaded before the fork.
+LOADED = []
+
+
+def leave_to_master(number, frame):
+    """SIGINT and SIGHUP: nothing to do here."""
+
+
+def prepare_interpreter(settings):
+    """Makes the interpreter look as applications expect it: argv, path, ``__main__``."""
+    python = settings["python"]
+    sys.argv[:] = ["uwsgi", *python["argv"]]
+    # `-m` has put the directory of the start in front.
+    if sys.path and sys.path[0] in (os.getcwd(), ""):
+        del sys.path[0]
+    # uWSGI's order: the directory first, each `pythonpath` in front of it.
+    sys.path[:0] = [".", ""]
+    for entry in python["path"]:
+        sys.path.insert(0, entry)
+    # The module that runs is not the application's business: pickle and multiprocessing look at `__main__`.
+    main_module = types.ModuleType("__main__")
+    main_module.__builtins__ = __builtins__
+    KEPT.append(sys.modules.get("__main__"))
+    sys.modules["__main__"] = main_module
+
+
+# Keeps the real `__main__` alive: its globals are those of the code that still runs.
+KEPT = []
+
+
+def install_decorators():
+    """``import uwsgidecorators`` finds ours, without a top-level file that would collide with uWSGI's own."""
+    from importlib.abc import MetaPathFinder
+    from importlib.util import spec_from_file_location
+
+    class Finder(MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name != "uwsgidecorators":
+                return None
+            return spec_from_file_location(name, os.path.join(os.path.dirname(__file__), "uwsgidecorators.py"))
+
+    sys.meta_path.insert(0, Finder())
+
+
+def load(zygote, settings):
+    """Loads what is loaded before the fork and tells the master how that went."""
+    python = settings["python"]
+    before = open_sockets()
+    for name in python["shared_imports"]:
+        import_module(name, "shared-import")
+    if not settings["process"]["lazy_apps"]:
+        try:
+            LOADED.extend(load_apps(settings))
+        except loader.LoadError as error:
+            zygote.report_failure(str(error))
+            return False
+    if python["warmup"] and LOADED:
+        warm_up(python["warmup"], LOADED[0].callable)
+    warnings = list(leftovers(before))
+    sys.setswitchinterval(seconds(python["switch_interval"]) or sys.getswitchinterval())
+    gc.collect()
+    gc.freeze()
+    for stream in (sys.stdout, sys.stderr):
+        # What is buffered now would be written by every child again.
+        if stream is not None:
+            stream.flush()
+    zygote.report_ready(platform.python_version(), sys.prefix, [app.report() for app in LOADED], warnings)
+    return True
+
+
+def load_apps(settings):
+    """Loads the applications; without `need-app` a failure leaves none, and every request will get 500."""
+    python = settings["python"]
+    try:
+        if not python["apps"] and python["need_app"] and not serves_files(settings):
+            raise loader.LoadError(
+                "no application is configured; name one, such as `module = package.module:application` or `wsgi-file = app.py`"
+            )
+        return loader.load_all(python)
+    except loader.LoadError as error:
+        if python["need_app"]:
+            raise
+        report.write(f"{error}; `need-app = false`: going on without it, requests get 500")
+        return []
+
+
+def serves_files(settings):
+    static = settings["static_files"]
+    return bool(static["maps"] or static["check"])
+
+
+def import_module(name, option):
+    """Imports a module (or runs a file) that is no application; a failure is logged and not fatal, as in uWSGI."""
+    target = {"File": name} if name.endswith(".py") or "/" in name else {"Module": name}
+    settings = {"target": target, "callable": None, "origin": f"{option}", "mountpoint": ""}
+    try:
+        if "File" in target:
+            loader.load_file(name, settings)
+        else:
+            loader.load_module(name, settings)
+    except loader.LoadError as error:
+        report.write(str(error))
+
+
+def seconds(duration):
+    return duration["secs"] + duration["nanos"] / 1e9
+
+
+def warm_up(path, application):
+    """Requests ``path`` once, so that what the first request builds is shared by all workers."""
+    import io
+
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": path,
+        "PATH_INFO": path.partition("?")[0],
+        "QUERY_STRING": path.partition("?")[2],
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "margrave.warmup": True,
+    }
+    body = None
+    try:
+        body = application(environ, lambda status, headers, exc_info=None: (lambda data: None))
+        for _block in body:
+            pass
+    except BaseException as error:
+        report.write(f"warmup: the request for `{path}` failed; workers start without it")
+        report.exception(error)
+    finally:
+        if hasattr(body, "close"):
+            body.close()
+
+
+def open_sockets():
+    """Descriptors that are sockets, with what they are connected to."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found[int(name)] = target
+    return found
+
+
+def leftovers(before):
+    """Sentences about threads and sockets that the import has left and that do not survive a fork well."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            yield (
+                f"thread `{thread.name}` was started at import; workers do not have it: start it in a "
+                "`post_fork_hook`, or set `lazy-apps`"
+            )
+    unnamed = len(os.listdir("/proc/self/task")) - threading.active_count()
+    if unnamed > 0:
+        yield (
+            f"{unnamed} native thread(s) were started at import; workers do not have them: start them in a "
+            "`post_fork_hook`, or set `lazy-apps`"
+        )
+    for descriptor, target in open_sockets().items():
+        if before.get(descriptor) != target:
+            yield (
+                f"{socket_name(descriptor)} was opened at import; all workers share it: open it in a "
+                "`post_fork_hook`, or set `lazy-apps`"
+            )
+
+
+def socket_name(descriptor):
+    import socket
+
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            peer = found.getpeername()
+    except OSError:
+        return f"a socket (descriptor {descriptor})"
+    if isinstance(peer, tuple):
+        return f"a connection to {peer[0]}:{peer[1]}"
+    return f"a connection to {peer!r}" if peer else f"a socket pair (descriptor {descriptor})"
+
+
+if __name__ == "__main__":
+    # Runs from the imported module: this one gives its name up to the application.
+    from margrave import zygote
+
+    zygote.main()

@@ -1,0 +1,251 @@
+"""A master in a few lines, to exercise zygote and workers without the executable.
+
+Speaks the packets of `margrave-lifecycle`'s messages (postcard: varints, strings with their length before them).
+"""
+
+import array
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+
+
+def varint(number):
+    out = bytearray()
+    while True:
+        byte = number & 0x7F
+        number >>= 7
+        if number:
+            out.append(byte | 0x80)
+        else:
+            out.append(byte)
+            return bytes(out)
+
+
+def zigzag(number):
+    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
+
+
+def text(string):
+    data = string.encode()
+    return varint(len(data)) + data
+
+
+class Reader:
+    """Decodes the fields of one packet."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def varint(self):
+        number = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                return number
+
+    def zigzag(self):
+        number = self.varint()
+        return number >> 1 if not number & 1 else -((number + 1) >> 1)
+
+    def text(self):
+        length = self.varint()
+        self.at += length
+        return self.data[self.at - length : self.at].decode()
+
+    def texts(self):
+        return [self.text() for _ in range(self.varint())]
+
+    def apps(self):
+        return [(self.text(), self.text(), self.varint()) for _ in range(self.varint())]
+
+
+def decode_from_zygote(data):
+    reader = Reader(data)
+    kind = reader.varint()
+    if kind == 0:
+        return "ready", reader.text(), reader.text(), reader.apps(), reader.texts()
+    if kind == 1:
+        return "load-failed", reader.text()
+    if kind == 2:
+        return "forked", reader.varint(), reader.zigzag()
+    if kind == 3:
+        return "fork-failed", reader.varint(), reader.zigzag()
+    return "exited", reader.varint(), reader.zigzag(), reader.zigzag()
+
+
+def decode_from_worker(data):
+    reader = Reader(data)
+    return ("ready", reader.apps()) if reader.varint() == 0 else ("load-failed", reader.text())
+
+
+def duration(seconds):
+    return {"secs": int(seconds), "nanos": int(seconds % 1 * 1e9)}
+
+
+def settings(**changes):
+    """The JSON of default settings; ``changes`` are slices to merge, such as ``python={...}``."""
+    base = {
+        "listen": {"listeners": [], "backlog": None, "chmod": None, "chown": None, "reuse_port": False},
+        "http": {
+            "buffer_size": 65536, "limit_post": None, "body_memory": 262144, "keepalive": duration(75),
+            "io_timeout": duration(60), "write_buffer": 1048576, "forwarded_allow": "Private",
+            "underscore_headers": False, "add_header": [], "dynamic_apps": False,
+        },
+        "python": {
+            "interpreter": None, "home": None, "path": [], "apps": [], "manage_script_name": False, "argv": [],
+            "need_app": True, "imports": [], "shared_imports": [], "autoreload": None, "catch_exceptions": False,
+            "warmup": None, "switch_interval": duration(0.0005), "enable_threads": True, "optimize": 0,
+        },
+        "process": {
+            "workers": 1, "threads": 1, "lazy_apps": False, "max_requests": None, "max_requests_delta": None,
+            "max_worker_lifetime": None, "min_worker_lifetime": duration(60), "reload_on_rss": None,
+            "reload_on_as": None, "worker_mercy": duration(60), "mercy": duration(60), "harakiri": None,
+            "harakiri_kill": False, "harakiri_verbose": False, "touch_reload": [], "term_reloads": False,
+            "exit_on_reload": False, "auto_procname": False, "procname": None, "procname_master": None,
+            "procname_prefix": "", "procname_append": "", "locks": 0, "memory_report": False, "no_orphans": False,
+            "strict": False,
+        },
+        "host": {
+            "chdir": [], "env": [], "unenv": [], "uid": None, "gid": None, "umask": None, "pidfile": None,
+            "pidfile2": None, "safe_pidfile": None, "daemonize": None, "daemonize2": None, "vacuum": True,
+            "close_on_exec": True,
+        },
+        "log": {
+            "logto": None, "logto2": None, "loggers": [], "request_loggers": [], "format": None,
+            "disable_requests": True, "log_4xx": False, "log_5xx": False, "log_slow": None, "log_big": None,
+            "log_zero": False, "x_forwarded_for": False, "date": None, "max_size": None, "backup_name": None,
+            "through_master": False, "file_mode": None,
+        },
+        "static_files": {"maps": [], "check": [], "index": [], "skip_ext": [], "safe": [], "mime_files": [], "expires": None},
+        "emperor": {"sources": [], "vassal_set": [], "vassals_include": [], "vassals_inherit": [], "tyrant": False},
+        "stats": {"address": None, "http": False, "minified": False},
+        "opt": [],
+        "magic": [],
+    }
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            base[name].update(change)
+        else:
+            base[name] = change
+    return base
+
+
+def app_module(module, callable=None, mountpoint=""):
+    return {"mountpoint": mountpoint, "target": {"Module": module}, "callable": callable, "origin": "test.ini:1"}
+
+
+def app_file(path, callable=None, mountpoint=""):
+    return {"mountpoint": mountpoint, "target": {"File": str(path)}, "callable": callable, "origin": "test.ini:1"}
+
+
+class Master:
+    """Starts a zygote; ``fork`` makes workers. Use as a context manager."""
+
+    def __init__(self, directory, interpreter=sys.executable, log=None, slots=8, **changes):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener.setblocking(False)
+        self.port = self.listener.getsockname()[1]
+        address = {"Tcp": {"host": "127.0.0.1", "port": 0}}
+        listener = {"protocol": "Http", "address": address, "option": "http", "origin": ""}
+        changes.setdefault("listen", {"listeners": [listener]})
+        self.settings = settings(**changes)
+        threads = self.settings["process"]["threads"]
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        memfd = os.memfd_create("settings")
+        os.write(memfd, json.dumps(self.settings).encode())
+        self.board = os.memfd_create("scoreboard")
+        os.ftruncate(self.board, (16 + threads * 8) * slots * 8)
+        liveness, self.liveness = os.pipe()
+        self.adoption, adoption = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        boot = varint(0) + varint(1) + varint(1) + varint(0) + text(f"127.0.0.1:{self.port}")
+        boot += zigzag(os.getpid()) + varint(slots)
+        descriptors = [memfd, self.board, liveness, adoption.fileno(), self.listener.fileno()]
+        self.send(boot, descriptors)
+        os.set_inheritable(theirs.fileno(), True)
+        environment = {**os.environ, "MARGRAVE_CONTROL": str(theirs.fileno())}
+        self.process = subprocess.Popen(
+            [str(interpreter), "-m", "margrave.zygote"], cwd=directory, env=environment, close_fds=True,
+            pass_fds=[theirs.fileno()], stderr=log, stdout=log,
+        )
+        theirs.close()
+        for descriptor in (memfd, liveness):
+            os.close(descriptor)
+        self.next_id = 0
+        self.workers = {}
+
+    def send(self, packet, descriptors=()):
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self.control.sendmsg([packet], ancillary)
+
+    def receive(self, timeout=20):
+        if not select.select([self.control], [], [], timeout)[0]:
+            raise TimeoutError("the zygote says nothing")
+        data, ancillary, _, _ = self.control.recvmsg(65536, 4096)
+        for _, _, fds in ancillary:
+            for descriptor in array.array("i", fds):
+                os.close(descriptor)
+        return decode_from_zygote(data) if data else None
+
+    def fork(self, worker=1):
+        """Forks a worker and waits until it serves; its pid."""
+        self.next_id += 1
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        packet = varint(1) + varint(self.next_id) + varint(worker) + varint(self.next_id) + varint(0)
+        self.send(packet, [theirs.fileno()])
+        theirs.close()
+        answer = self.receive()
+        assert answer[0] == "forked", answer
+        self.workers[answer[2]] = ours
+        return answer[2]
+
+    def worker_says(self, pid, timeout=20):
+        channel = self.workers[pid]
+        if not select.select([channel], [], [], timeout)[0]:
+            raise TimeoutError("the worker says nothing")
+        data = channel.recv(65536)
+        return decode_from_worker(data) if data else None
+
+    def drain(self, pid, mercy_ms=10_000):
+        self.workers[pid].send(varint(0) + varint(mercy_ms) + b"\x00")
+
+    def stop(self, pid):
+        self.workers[pid].send(varint(1))
+
+    def retire(self):
+        self.send(varint(2))
+
+    def start(self, workers=1):
+        """Everything up: the zygote's answer and the workers' pids."""
+        ready = self.receive()
+        assert ready[0] == "ready", ready
+        pids = []
+        for number in range(1, workers + 1):
+            pid = self.fork(number)
+            said = self.worker_says(pid)
+            assert said[0] == "ready", said
+            pids.append(pid)
+        return ready, pids
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # Both ends of everything: workers leave by the liveness pipe, the zygote by the control socket.
+        os.close(self.liveness)
+        self.control.close()
+        for channel in self.workers.values():
+            channel.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.listener.close()
+        self.adoption.close()
+        os.close(self.board)
