@@ -114,6 +114,9 @@ pub enum Fault {
     /// Lengths inside a packet pass its datasize.
     #[error("a uwsgi packet's variables do not fit its size")]
     PacketTruncated,
+    /// A variable of a uwsgi packet without a name.
+    #[error("a uwsgi packet has a variable without a name")]
+    VariableName,
     /// A uwsgi packet without variables.
     #[error("a uwsgi packet has no variables")]
     PacketEmpty,
@@ -145,6 +148,7 @@ impl Fault {
             | Self::ChunkLineTooLong
             | Self::Trailer
             | Self::PacketTruncated
+            | Self::VariableName
             | Self::PacketEmpty => 400,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,

@@ -240,27 +240,106 @@ impl Request {
         (2 * self.vars.len(), bytes)
     }
 
-    /// The client reached the site by https: `HTTPS`, `UWSGI_SCHEME`, or a forwarding field of a trusted peer.
+    /// The client reached the site by https. In uWSGI's order: `UWSGI_SCHEME`, a forwarding field of a trusted peer,
+    /// `HTTPS`. Of a list in `X-Forwarded-Proto` the first counts, which is the client's.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        let is = |known: Known, accepted: &[&str]| {
-            self.var(known).is_some_and(|value| {
-                let first = value.split(|&byte| byte == b',').next().unwrap_or_default().trim_ascii();
-                accepted.iter().any(|text| first.eq_ignore_ascii_case(text.as_bytes()))
-            })
+        let scheme = |value: &[u8]| {
+            let first = value.split(|&byte| byte == b',').next().unwrap_or_default();
+            first.trim_ascii().eq_ignore_ascii_case(b"https")
         };
-        if is(Known::UwsgiScheme, &["https"]) || is(Known::Https, &["on", "1", "https"]) {
-            return true;
+        let switch = |value: &[u8]| value.eq_ignore_ascii_case(b"on") || value == b"1";
+        let set = |known: Known| self.var(known).filter(|value| !value.is_empty());
+        if let Some(value) = set(Known::UwsgiScheme) {
+            return scheme(value);
         }
-        self.trusted
-            && (is(Known::HttpXForwardedProto, &["https"])
-                || is(Known::HttpXForwardedSsl, &["on", "1", "https"]))
+        if self.trusted {
+            if let Some(value) = set(Known::HttpXForwardedProto) {
+                return scheme(value);
+            }
+            if set(Known::HttpXForwardedSsl).is_some_and(switch) {
+                return true;
+            }
+        }
+        set(Known::Https).is_some_and(switch)
     }
 
     /// Whether the peer's forwarding fields are believed.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.trusted
+    }
+
+    /// Adds a variable whose value is the two parts in a row.
+    pub(crate) fn push_joined(&mut self, known: Known, parts: &[&[u8]; 2]) {
+        self.push_with(known, |text| {
+            text.extend_from_slice(parts[0]);
+            text.extend_from_slice(parts[1]);
+        });
+    }
+
+    /// Adds a variable whose value `write` appends.
+    pub(crate) fn push_with(&mut self, known: Known, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len() as u32;
+        write(&mut self.text);
+        let value = Span { start, end: self.text.len() as u32 };
+        self.push_var(VarName::Known(known), value);
+    }
+
+    /// Adds a field's variable; when the field was there before, the values are joined at the end of the head.
+    pub(crate) fn push_field(&mut self, known: Known, value: &[u8]) {
+        let value = self.store(value);
+        match self.position(known) {
+            Some(position) => self.repeated.push((position as u32, value)),
+            None => self.push_var(VarName::Known(known), value),
+        }
+    }
+
+    /// The same for a field that has no number. `name` is the field's; a token.
+    pub(crate) fn push_other_field(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(b"HTTP_");
+        self.text
+            .extend(name.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
+        let name = Span { start: start as u32, end: self.text.len() as u32 };
+        let text = &self.text[name.range()];
+        if let Some(known) = Known::from_name(text) {
+            self.text.truncate(start);
+            return self.push_field(known, value);
+        }
+        let same = |var: &Var| matches!(var.name, VarName::Other(span) if &self.text[span.range()] == text);
+        match self.vars.iter().position(same) {
+            Some(position) => {
+                self.text.truncate(start);
+                let value = self.store(value);
+                self.repeated.push((position as u32, value));
+            }
+            None => {
+                let value = self.store(value);
+                self.push_var(VarName::Other(name), value);
+            }
+        }
+    }
+
+    /// Joins the values of fields that came more than once (RFC 9110, 5.3; cookies: RFC 6265, 5.4), each list in one
+    /// copy, so that many repetitions cost no more than their bytes.
+    pub(crate) fn join_repeated(&mut self) {
+        let mut repeated = core::mem::take(&mut self.repeated);
+        repeated.sort_by_key(|&(position, _)| position);
+        for group in repeated.chunk_by(|one, other| one.0 == other.0) {
+            let var = self.vars[group[0].0 as usize];
+            let cookie = matches!(var.name, VarName::Known(Known::HttpCookie));
+            let separator: &[u8] = if cookie { b"; " } else { b", " };
+            let start = self.text.len() as u32;
+            self.text.extend_from_within(var.value.range());
+            for (_, value) in group {
+                self.text.extend_from_slice(separator);
+                self.text.extend_from_within(value.range());
+            }
+            self.vars[group[0].0 as usize].value = Span { start, end: self.text.len() as u32 };
+        }
+        repeated.clear();
+        self.repeated = repeated;
     }
 
     fn position(&self, known: Known) -> Option<usize> {

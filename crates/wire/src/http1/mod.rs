@@ -5,6 +5,12 @@
 
 mod decode;
 mod encode;
+mod fields;
+pub(crate) mod scan;
+mod target;
+#[cfg(test)]
+mod tests;
 
 pub use decode::decode;
 pub use encode::{CONTINUE, encode_error, reason};
+pub(crate) use fields::content_length;

@@ -1,6 +1,16 @@
 //! Decodes packets.
 
-use crate::{Limits, Peer, Request, WireError};
+use crate::http1::content_length;
+use crate::request::{BodyLength, Known, Name, Request, Version};
+use crate::{Fault, Limits, Peer, WireError};
+
+/// Bytes before a packet's variables.
+const HEADER: usize = 4;
+/// WSGI
+const WSGI: u8 = 0;
+/// WSGI, `SCRIPT_NAME` to be taken off `PATH_INFO`, which uWSGI does not do on Python 3, and so nor do we.
+const WSGI_SCRIPT_NAME: u8 = 30;
+const PING: u8 = 100;
 
 /// What the start of the input was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,17 +22,19 @@ pub enum Decoded {
         /// Bytes of input that the packet took.
         used: usize,
     },
-    /// A ping (modifier 100): the answer is one byte packet header.
+    /// A ping: the answer is [`super::PONG`].
     Ping {
         /// Bytes of input that the packet took.
         used: usize,
     },
 }
 
-/// Decodes one packet from the start of `input`.
+/// Decodes one packet from the start of `input` into `request`, which is cleared first.
+///
+/// Of a variable that comes twice, the last counts, as in the dictionary that Python sees.
 ///
 /// # Errors
-/// When the packet is malformed or asks for what is not served.
+/// When the packet is malformed, passes a limit or asks for what is not served.
 pub fn decode(
     input: &[u8],
     limits: &Limits,
@@ -30,6 +42,127 @@ pub fn decode(
     request: &mut Request,
 ) -> Result<Decoded, WireError> {
     request.clear();
-    let _ = (input, limits, peer);
-    Ok(Decoded::Incomplete)
+    let Some(&modifier1) = input.first() else { return Ok(Decoded::Incomplete) };
+    if let Some(name) = not_served(modifier1) {
+        return Err(WireError::new(Fault::Modifier(modifier1, name), 0));
+    }
+    let Some((&[_, low, high, _], rest)) = input.split_first_chunk::<HEADER>() else {
+        return Ok(Decoded::Incomplete);
+    };
+    let size = usize::from(u16::from_le_bytes([low, high]));
+    if size > limits.head {
+        return Err(WireError::new(Fault::HeadTooLarge, 1));
+    }
+    let Some(block) = rest.get(..size) else { return Ok(Decoded::Incomplete) };
+    let used = HEADER + size;
+    if modifier1 == PING {
+        return Ok(Decoded::Ping { used });
+    }
+    if size == 0 {
+        return Err(WireError::new(Fault::PacketEmpty, 1));
+    }
+    request.trusted = peer.trusted;
+    request.head_len = used;
+    variables(block, peer, request)?;
+    conclude(limits, request).map_err(|fault| WireError::new(fault, HEADER))?;
+    Ok(Decoded::Request { used })
+}
+
+/// Pairs of length and name, length and value, that fill the block exactly.
+fn variables(block: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
+    let mut rest = block;
+    while !rest.is_empty() {
+        let truncated = WireError::new(Fault::PacketTruncated, HEADER + block.len() - rest.len());
+        let (name, after) = part(rest).ok_or(truncated)?;
+        let (value, after) = part(after).ok_or(truncated)?;
+        if name.is_empty() {
+            return Err(WireError::new(Fault::VariableName, truncated.position));
+        }
+        rest = after;
+        let name = Name::from_bytes(name);
+        if peer.dynamic_apps || !loads_apps(name) {
+            request.push(name, value);
+        }
+    }
+    Ok(())
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
+}
+
+/// The variables with which a front server makes uWSGI load code.
+fn loads_apps(name: Name<'_>) -> bool {
+    match name {
+        Name::Known(known) => matches!(
+            known,
+            Known::UwsgiFile
+                | Known::UwsgiModule
+                | Known::UwsgiCallable
+                | Known::UwsgiScript
+                | Known::UwsgiPyhome
+                | Known::UwsgiHome
+        ),
+        Name::Other(name) => matches!(name, b"UWSGI_PASTE" | b"UWSGI_EVAL" | b"UWSGI_PYTHON"),
+    }
+}
+
+fn conclude(limits: &Limits, request: &mut Request) -> Result<(), Fault> {
+    request.version = match request.var(Known::ServerProtocol) {
+        None | Some(b"HTTP/1.0" | b"HTTP/0.9" | b"") => Version::Http10,
+        Some(_) => Version::Http11,
+    };
+    request.body = match request.var(Known::ContentLength) {
+        None | Some(b"") => BodyLength::None,
+        Some(value) => BodyLength::Known(content_length(value)?),
+    };
+    match (request.body, limits.body) {
+        (BodyLength::Known(length), Some(limit)) if length > limit => Err(Fault::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// What a modifier asks for, by the table in uWSGI's manual; `None` for those served here.
+fn not_served(modifier1: u8) -> Option<&'static str> {
+    Some(match modifier1 {
+        WSGI | WSGI_SCRIPT_NAME | PING => return None,
+        5 => "PSGI",
+        6 => "Lua WSAPI",
+        7 => "Rack",
+        8 => "JVM",
+        9 => "CGI",
+        10 => "management",
+        14 => "PHP",
+        15 => "Mono",
+        17 => "spooler",
+        18 => "call of a symbol",
+        22 => "code evaluation",
+        23 => "XSLT",
+        24 => "V8",
+        25 => "GridFS",
+        26 => "GlusterFS",
+        27 => "FastFuncs",
+        31 => "message",
+        32 => "array",
+        33 => "marshalled object",
+        48 => "SNMP",
+        72 => "HTTP response",
+        73 => "announcement",
+        74 => "multicast",
+        95 => "cluster membership",
+        96 => "remote logging",
+        97 => "brutal reload",
+        98 => "graceful reload",
+        99 => "configuration of a node",
+        101 => "echo",
+        109 => "legion",
+        110 => "signal",
+        111 => "cache",
+        173 => "RPC",
+        200 => "close mark",
+        224 => "subscription",
+        255 => "response",
+        _ => "not in the protocol",
+    })
 }

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// The answer to a ping: an empty packet of the same modifier.
-pub const PONG: &[u8] = &[100, 0, 0, 0];
+/// The answer to a ping: an empty packet of the same modifier, with modifier2 set.
+pub const PONG: &[u8] = &[100, 0, 0, 1];
 
 /// Encodes a packet of `vars`; `false` and nothing encoded when they do not fit one packet (64 KiB).
 pub fn encode<'a>(
