@@ -33,7 +33,10 @@ def free_address():
 def connect(address, timeout=10):
     """A connected socket; `address` is `host:port`, `[v6]:port`, a path or `@name`."""
     if address.startswith("@"):
-        return _connect(socket.AF_UNIX, "\0" + address[1:], timeout)
+        try:
+            return _connect(socket.AF_UNIX, "\0" + address[1:], timeout)
+        except ConnectionRefusedError:  # uWSGI's own names end with a NUL
+            return _connect(socket.AF_UNIX, "\0" + address[1:] + "\0", timeout)
     if "/" in address:
         return _connect(socket.AF_UNIX, address, timeout)
     host, _, port = address.rpartition(":")
