@@ -3,13 +3,13 @@
 //! Everything above is safe code; each `unsafe` block here says which fact makes it sound and who keeps it.
 //! Linux is the platform; another one would be added here and nowhere else.
 
+pub mod beneath;
 pub mod channel;
 pub mod child;
 pub mod clock;
 pub mod file;
 pub mod fork;
 pub mod lock;
-pub mod memory;
 pub mod net;
 pub mod poller;
 pub mod privileges;
