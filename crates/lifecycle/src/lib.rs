@@ -4,5 +4,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod message;
+pub mod supervisor;
+pub mod throttle;

@@ -1,0 +1,200 @@
+//! What the supervisor has to say: one sentence per event, for the log.
+
+use super::{Ended, Reason};
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Ordinary life.
+    Info,
+    /// Something went wrong and is being dealt with.
+    Warning,
+    /// Something went wrong and the operator must act.
+    Error,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A worker ended without being asked.
+    WorkerDied {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+        /// How it ended.
+        ended: Ended,
+        /// When its replacement starts; `None` = with the next generation.
+        retry: Option<Duration>,
+    },
+    /// A worker was killed because it did not end in time.
+    NoMercy {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+    },
+    /// A worker was killed because a request ran too long and would not be interrupted.
+    Overdue {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+        /// How long past its deadline the request was.
+        overdue: Duration,
+    },
+    /// A worker is being replaced.
+    Recycling {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+        /// Why.
+        reason: Reason,
+    },
+    /// The kernel refused a fork.
+    ForkFailed {
+        /// Number of the worker that was wanted.
+        worker: u16,
+        /// Errno.
+        errno: i32,
+        /// When it is tried again.
+        retry: Duration,
+    },
+    /// The zygote ended while its workers serve.
+    ZygoteLost {
+        /// How, in words.
+        why: String,
+        /// When a new one starts.
+        retry: Duration,
+    },
+    /// The zygote does not answer.
+    ZygoteSilent,
+    /// A reload begins.
+    ReloadStarted {
+        /// The new generation.
+        generation: u32,
+    },
+    /// A reload was asked for during another one, and will follow it.
+    ReloadQueued,
+    /// A reload was asked for during a stop.
+    ReloadIgnored,
+    /// The new generation serves.
+    ReloadDone {
+        /// The new generation.
+        generation: u32,
+        /// From its start until it served.
+        took: Duration,
+    },
+    /// The new generation failed; the old one serves on.
+    RolledBack {
+        /// The generation that failed.
+        generation: u32,
+        /// Why.
+        why: String,
+    },
+    /// The application did not load at the start.
+    StartFailed {
+        /// Why.
+        why: String,
+    },
+    /// A stop begins.
+    Stopping {
+        /// Requests in flight are finished first.
+        graceful: bool,
+    },
+}
+
+impl Notice {
+    /// How much it matters.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Recycling { .. }
+            | Self::ReloadStarted { .. }
+            | Self::ReloadQueued
+            | Self::ReloadIgnored
+            | Self::ReloadDone { .. }
+            | Self::Stopping { .. } => Level::Info,
+            Self::WorkerDied { .. }
+            | Self::NoMercy { .. }
+            | Self::Overdue { .. }
+            | Self::ForkFailed { .. }
+            | Self::ZygoteLost { .. }
+            | Self::ZygoteSilent => Level::Warning,
+            Self::RolledBack { .. } | Self::StartFailed { .. } => Level::Error,
+        }
+    }
+}
+
+struct Who(u16, Option<i32>);
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(pid) => write!(f, "worker {} (pid {pid})", self.0),
+            None => write!(f, "worker {}", self.0),
+        }
+    }
+}
+
+struct Soon(Duration);
+
+impl fmt::Display for Soon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { write!(f, "now") } else { write!(f, "in {:.2} s", self.0.as_secs_f64()) }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WorkerDied { worker, pid, ended, retry } => {
+                write!(f, "{} {ended}; ", Who(*worker, *pid))?;
+                match retry {
+                    Some(delay) => write!(f, "its replacement starts {}", Soon(*delay)),
+                    None => write!(f, "its replacement comes with the next generation"),
+                }
+            }
+            Self::NoMercy { worker, pid } => {
+                write!(f, "{} did not end in time and was killed", Who(*worker, *pid))
+            }
+            Self::Overdue { worker, pid, overdue } => write!(
+                f,
+                "{} was killed: a request is {:.1} s past its deadline and did not yield",
+                Who(*worker, *pid),
+                overdue.as_secs_f64()
+            ),
+            Self::Recycling { worker, pid, reason } => {
+                write!(f, "{} is being replaced: {reason}", Who(*worker, *pid))
+            }
+            Self::ForkFailed { worker, errno, retry } => {
+                write!(f, "worker {worker} could not be forked (errno {errno}); next try {}", Soon(*retry))
+            }
+            Self::ZygoteLost { why, retry } => {
+                write!(f, "the zygote {why}; its workers serve on, a new generation starts {}", Soon(*retry))
+            }
+            Self::ZygoteSilent => write!(f, "the zygote does not answer and was killed"),
+            Self::ReloadStarted { generation } => {
+                write!(f, "reload: generation {generation} starts beside the one that serves")
+            }
+            Self::ReloadQueued => write!(f, "reload: one is under way, another will follow it"),
+            Self::ReloadIgnored => write!(f, "reload: ignored, the instance is stopping"),
+            Self::ReloadDone { generation, took } => {
+                write!(f, "reload: generation {generation} serves after {:.2} s", took.as_secs_f64())
+            }
+            Self::RolledBack { generation, why } => {
+                write!(f, "reload: generation {generation} failed, the old one serves on: {why}")
+            }
+            Self::StartFailed { why } => write!(f, "{why}"),
+            Self::Stopping { graceful: true } => {
+                write!(f, "stopping: requests in flight are finished first")
+            }
+            Self::Stopping { graceful: false } => write!(f, "stopping now"),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What one generation has promised and which limits its workers have.
+
+use core::time::Duration;
+
+/// The rules of one generation, from its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Workers that serve.
+    pub workers: u16,
+    /// Recycle a worker after so many requests.
+    pub max_requests: Option<u64>,
+    /// Requests added to that per worker number; `None` = up to 10 % at random.
+    pub max_requests_delta: Option<u64>,
+    /// Recycle a worker of this age.
+    pub max_lifetime: Option<Duration>,
+    /// No worker younger than this is recycled.
+    pub min_lifetime: Duration,
+    /// Recycle a worker with so many resident bytes.
+    pub max_resident: Option<u64>,
+    /// Recycle a worker with so many bytes of address space.
+    pub max_address_space: Option<u64>,
+    /// Longest drain of a worker that is replaced.
+    pub worker_mercy: Duration,
+    /// Longest drain at a stop.
+    pub mercy: Duration,
+    /// Longest time from the start of a new generation until all its workers are ready; the first one has all the time.
+    pub reload_deadline: Duration,
+    /// Kill a worker this long after the deadline of one of its requests.
+    pub overdue_grace: Option<Duration>,
+    /// A reload is a stop.
+    pub exit_on_reload: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            max_requests: None,
+            max_requests_delta: None,
+            max_lifetime: None,
+            min_lifetime: Duration::ZERO,
+            max_resident: None,
+            max_address_space: None,
+            worker_mercy: Duration::from_secs(60),
+            mercy: Duration::from_secs(60),
+            reload_deadline: Duration::from_secs(300),
+            overdue_grace: None,
+            exit_on_reload: false,
+        }
+    }
+}
+
+impl Policy {
+    /// Rows of a scoreboard that always has a free one for a replacement: row 0, two per worker, one more.
+    #[must_use]
+    pub fn slots(&self) -> u16 {
+        self.workers.saturating_mul(2).saturating_add(2)
+    }
+}

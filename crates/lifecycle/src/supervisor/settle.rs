@@ -1,0 +1,225 @@
+//! Brings the state to rest after each event: what is due is done, once, whoever caused it.
+
+use super::pool::{Origin, Phase, Process, State, Zygote};
+use super::{Command, MAX_LEAVING, Notice, Supervisor, ZYGOTE_GRACE};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+impl Supervisor {
+    pub(super) fn settle(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        self.enforce_deadlines(now, commands);
+        if self.stop.is_none() {
+            self.give_up_late_candidate(now, commands);
+            self.promote_candidate(now, commands);
+            self.start_next_generation(now, commands);
+        }
+        if self.stop.is_none() {
+            self.fill_seats(now, commands);
+            self.recycle(now, commands);
+        }
+        self.bury(now, commands);
+        if let Some(stop) = &mut self.stop
+            && self.pools.is_empty()
+            && !stop.done
+        {
+            stop.done = true;
+            commands.push(Command::Exit { code: stop.code, reason: stop.reason.clone() });
+        }
+    }
+
+    /// The time at which [`Event::Timeout`](super::Event::Timeout) is to be handled.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let processes = self.processes.values().filter_map(|process| match process.state {
+            State::Forking(at) => {
+                let answers = |pool: &super::Pool| matches!(pool.zygote, Zygote::Ready | Zygote::Retired(_));
+                self.pools.get(&process.generation).is_some_and(answers).then_some(at)
+            }
+            // Its zygote was killed already, and takes it along when it is reaped.
+            State::Draining(at) | State::Stopping(at) => {
+                let waits = process.pid.is_none()
+                    && self.pools.get(&process.generation).is_some_and(|pool| pool.zygote == Zygote::Killed);
+                (!waits).then_some(at)
+            }
+            _ => None,
+        });
+        let pools = self.pools.values().filter_map(|pool| match pool.zygote {
+            Zygote::Retired(at) => at,
+            _ => pool.deadline().filter(|_| self.candidate == Some(pool.number)),
+        });
+        let open = |pool: &&super::Pool| {
+            self.stop.is_none() && may_fork(pool) && self.free_slot(pool.number).is_some()
+        };
+        let seats = self.pools.values().filter(open).flat_map(|pool| {
+            pool.seats.iter().filter(|seat| seat.occupant.is_none()).map(|seat| seat.not_before)
+        });
+        let recycling = self.recycle_time();
+        let recovery = self.needs_recovery().then_some(self.recovery_at);
+        processes.chain(pools).chain(seats).chain(recycling).chain(recovery).min()
+    }
+
+    fn give_up_late_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        let late = self
+            .candidate
+            .and_then(|number| self.pools.get(&number))
+            .filter(|pool| pool.deadline().is_some_and(|deadline| now >= deadline));
+        if let Some(pool) = late {
+            let why = alloc::format!("it was not ready within {} s", pool.policy.reload_deadline.as_secs());
+            self.candidate_failed(now, super::EXIT_START_FAILED, why, commands);
+        }
+    }
+
+    /// When every worker of the candidate is ready, it serves, and the one before it drains.
+    fn promote_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        let Some(number) = self.candidate else { return };
+        let Some(pool) = self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting) else { return };
+        let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
+        if !pool.seats.iter().all(|seat| seat.occupant.as_ref().is_some_and(is_ready)) {
+            return;
+        }
+        let (origin, took) = (pool.origin, now.saturating_sub(pool.started));
+        if let Some(pool) = self.pools.get_mut(&number) {
+            pool.phase = Phase::Live;
+        }
+        self.candidate = None;
+        let old = self.live.replace(number);
+        commands.push(Command::Serving(number));
+        if origin != Origin::First {
+            commands.push(Command::Note(Notice::ReloadDone { generation: number, took }));
+        }
+        if let Some(old) = old {
+            let mercy = self.pools.get(&old).map_or(Duration::ZERO, |pool| pool.policy.worker_mercy);
+            self.dismiss(now, old, Some(number), mercy, commands);
+        }
+    }
+
+    /// Starts the generation of a waiting reload, or one to replace a generation that lost its zygote.
+    fn start_next_generation(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        if self.candidate.is_some() {
+            return;
+        }
+        let Some(live) = self.live else { return };
+        let leaving = self.pools.values().filter(|pool| pool.phase == Phase::Leaving).count();
+        if leaving < MAX_LEAVING
+            && let Some(policy) = self.pending.take()
+        {
+            self.start(now, Origin::Reload, policy, None, commands);
+        } else if self.needs_recovery() && now >= self.recovery_at {
+            let Some(policy) = self.pools.get(&live).map(|pool| pool.policy.clone()) else { return };
+            self.start(now, Origin::Recovery, policy, Some(live), commands);
+        }
+    }
+
+    fn needs_recovery(&self) -> bool {
+        let lost = |number| self.pools.get(&number).is_some_and(|pool| pool.zygote == Zygote::Gone);
+        self.stop.is_none() && self.candidate.is_none() && self.live.is_some_and(lost)
+    }
+
+    fn fill_seats(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        let mut wanted = Vec::new();
+        for pool in self.pools.values().filter(|pool| may_fork(pool)) {
+            for (worker, seat) in (1..).zip(&pool.seats) {
+                if seat.occupant.is_none() && now >= seat.not_before {
+                    wanted.push((pool.number, worker));
+                }
+            }
+        }
+        for (generation, worker) in wanted {
+            if let Some(id) = self.fork(now, generation, worker, commands)
+                && let Some(seat) = self.pools.get_mut(&generation).and_then(|pool| pool.seat(worker))
+            {
+                seat.occupant = Some(id);
+            }
+        }
+    }
+
+    /// The seat whose replacement is next, and when: one at a time, and none during a reload, which replaces all.
+    fn next_recycle(&self) -> Option<(u32, u16, Duration)> {
+        if self.stop.is_some() || self.candidate.is_some() {
+            return None;
+        }
+        let pool = self.pools.get(&self.live?).filter(|pool| may_fork(pool))?;
+        if pool.seats.iter().any(|seat| seat.successor.is_some()) {
+            return None;
+        }
+        let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
+        (1..)
+            .zip(&pool.seats)
+            .filter(|(_, seat)| seat.due.is_some() && seat.occupant.as_ref().is_some_and(is_ready))
+            .map(|(worker, seat)| (pool.number, worker, seat.not_before))
+            .min_by_key(|(_, worker, at)| (*at, *worker))
+            .filter(|_| self.free_slot(pool.number).is_some())
+    }
+
+    fn recycle_time(&self) -> Option<Duration> {
+        self.next_recycle().map(|(_, _, at)| at)
+    }
+
+    fn recycle(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        let Some((generation, worker, at)) = self.next_recycle() else { return };
+        if now < at {
+            return;
+        }
+        let Some(id) = self.fork(now, generation, worker, commands) else { return };
+        let Some(seat) = self.pools.get_mut(&generation).and_then(|pool| pool.seat(worker)) else { return };
+        seat.successor = Some(id);
+        if let (Some(old), Some(reason)) = (seat.occupant, seat.due) {
+            let pid = self.processes.get(&old).and_then(|process| process.pid);
+            commands.push(Command::Note(Notice::Recycling { worker, pid, reason }));
+        }
+    }
+
+    fn free_slot(&self, generation: u32) -> Option<u16> {
+        let slots = self.pools.get(&generation)?.policy.slots();
+        let taken: Vec<u16> = self
+            .processes
+            .values()
+            .filter(|process| process.generation == generation)
+            .map(|process| process.slot)
+            .collect();
+        (1..slots).find(|slot| !taken.contains(slot))
+    }
+
+    fn fork(
+        &mut self,
+        now: Duration,
+        generation: u32,
+        worker: u16,
+        commands: &mut Vec<Command>,
+    ) -> Option<u64> {
+        let slot = self.free_slot(generation)?;
+        let policy = &self.pools.get(&generation)?.policy;
+        let (requests, delta) = (policy.max_requests, policy.max_requests_delta);
+        let limit = requests.map(|requests| {
+            let extra = match delta {
+                Some(delta) => delta.saturating_mul(u64::from(worker) - 1),
+                None => self.spread(requests / 10),
+            };
+            requests.saturating_add(extra).max(1)
+        });
+        let seat = self.pools.get_mut(&generation)?.seat(worker)?;
+        let respawn = seat.spawned;
+        seat.spawned += 1;
+        let id = self.next_id;
+        self.next_id += 1;
+        self.processes.insert(
+            id,
+            Process {
+                generation,
+                worker,
+                slot,
+                pid: None,
+                state: State::Forking(now + ZYGOTE_GRACE),
+                ready: None,
+                limit,
+            },
+        );
+        commands.push(Command::Fork { generation, id, worker, slot, respawn });
+        Some(id)
+    }
+}
+
+/// Whether workers may be forked into this generation.
+fn may_fork(pool: &super::Pool) -> bool {
+    matches!(pool.phase, Phase::Starting | Phase::Live) && pool.zygote == Zygote::Ready
+}

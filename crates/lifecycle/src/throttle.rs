@@ -1,0 +1,52 @@
+//! How fast something that keeps failing is tried again: at once the first time, then ever more slowly.
+
+use core::time::Duration;
+
+/// Delay after the second failure in a row; doubles with each further one.
+const FIRST: Duration = Duration::from_millis(250);
+
+/// Longest delay.
+pub const LONGEST: Duration = Duration::from_secs(30);
+
+/// Counts failures in a row and says how long to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttle {
+    failures: u32,
+}
+
+impl Throttle {
+    /// Notes a failure and gives the delay before the next try: none after the first failure in a row.
+    pub fn handle_failure(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        match self.failures {
+            1 => Duration::ZERO,
+            failures => FIRST.saturating_mul(1 << (failures - 2).min(16)).min(LONGEST),
+        }
+    }
+
+    /// Notes that it works.
+    pub fn handle_success(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures in a row.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn the_first_retry_is_at_once_and_the_later_ones_ever_slower_up_to_a_bound() {
+        let mut throttle = Throttle::default();
+        let delays: Vec<u128> = (0..12).map(|_| throttle.handle_failure().as_millis()).collect();
+        assert_eq!(delays, [0, 250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+        throttle.handle_success();
+        assert_eq!(throttle.handle_failure(), Duration::ZERO);
+    }
+}
