@@ -32,6 +32,11 @@ pub enum Problem {
         /// The bound.
         limit: usize,
     },
+    /// No application, no files, nothing.
+    #[error(
+        "there is nothing to serve; name an application, for example `margrave mysite.wsgi:application`, or `module = mysite.wsgi` in a file"
+    )]
+    NothingToServe,
     /// Options or values are wrong; at least one finding, each on its own line.
     #[error("{}", lines(.0))]
     Invalid(Vec<Diagnostic>),
@@ -59,11 +64,13 @@ fn lines(findings: &[Diagnostic]) -> String {
 #[error("{problem}")]
 pub struct ConfigError {
     /// Why.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// Warnings found before the problem.
     pub diagnostics: Vec<Diagnostic>,
     /// Lines of `print` and `iprint` reached before the problem, for standard output.
     pub output: Vec<String>,
+    /// The text of `show-config`, when it was asked for.
+    pub shown: Option<String>,
 }
 
 impl ConfigError {

@@ -1,20 +1,39 @@
 //! Configuration as uWSGI reads it: text to raw keys, expansion and logic, then typed [`Settings`].
 //!
-//! Pure: files, environment, clock and host facts come through [`World`]. Follows the uWSGI 2.0
-//! configuration documentation; where Margrave differs on purpose the option registry says so.
+//! The way of a value: [`world`](World) → `source` (bytes to text) → `magic` (`%x`) → `ini` (lines to keys) → `loader`
+//! (directives, blocks, `$()`, `@()`, `%()`) → `build` (typed settings). `options` is the registry that all of them consult.
+//!
+//! Pure: files, environment, clock and host facts come through [`World`]. Follows the uWSGI 2.0 configuration
+//! documentation; where Margrave differs on purpose the option registry and the module in question say so.
 
+mod build;
+mod command_line;
 pub mod diagnostic;
 mod error;
+mod expand;
+mod help;
+mod ini;
+mod loader;
+mod magic;
 mod memory;
+pub mod options;
+mod pattern;
+mod raw;
 pub mod settings;
+mod source;
+mod start_form;
+mod suggest;
+mod values;
 mod world;
 
 pub use diagnostic::{Diagnostic, Origin, Severity};
 pub use error::{ConfigError, Problem};
+pub use help::{help, reference};
 pub use memory::MemoryWorld;
 pub use settings::Settings;
 pub use world::{Entry, EntryKind, World};
 
+use loader::{Halt, Loader, Reading};
 use std::path::PathBuf;
 
 /// The release of uWSGI whose behaviour Margrave follows: `%V`, `uwsgi.version`.
@@ -23,7 +42,7 @@ pub const UWSGI_VERSION: &str = "2.0.31";
 /// A configuration that was understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// The typed result.
+    /// The typed result; the defaults unless `command` is [`Command::Run`].
     pub settings: Settings,
     /// Notices and warnings in the order found; none is an error.
     pub diagnostics: Vec<Diagnostic>,
@@ -59,17 +78,54 @@ pub enum Command {
 /// # Errors
 /// The first problem that makes the configuration unusable, with what was found before it.
 pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
-    let _ = (args, world);
-    Ok(Loaded {
-        settings: Settings::default(),
-        diagnostics: Vec::new(),
-        output: Vec::new(),
-        shown: None,
-        command: Command::Run,
-    })
+    let mut loader = Loader::new(world);
+    let outcome = loader.run(args);
+    let mut reading = loader.into_reading();
+    let command = match outcome {
+        Err(Halt::Problem(problem)) => return Err(fail(problem, reading)),
+        Err(Halt::Command(command)) => command,
+        Ok(()) => Command::Run,
+    };
+    let mut settings = Settings::default();
+    // Settings that took effect before `version` are checked, as uWSGI does; other commands do not care.
+    if matches!(command, Command::Run | Command::Version) {
+        let built = build::build(&reading, world);
+        let errors = built.errors();
+        reading
+            .findings
+            .extend(built.findings.into_iter().filter(|finding| finding.severity != Severity::Error));
+        if !errors.is_empty() {
+            return Err(fail(Problem::Invalid(errors), reading));
+        }
+        if command == Command::Run {
+            check_purpose(&built.settings).map_err(|problem| fail(problem, std::mem::take(&mut reading)))?;
+            settings = built.settings;
+        }
+    }
+    let Reading { findings, output, shown, .. } = reading;
+    Ok(Loaded { settings, diagnostics: findings, output, shown, command })
 }
 
-/// The text of `--help` on everything (`None`), or on one option or subject.
-pub fn help(topic: Option<&str>) -> String {
-    topic.unwrap_or_default().to_owned()
+fn fail(problem: Problem, reading: Reading) -> ConfigError {
+    ConfigError {
+        problem: Box::new(problem),
+        diagnostics: reading.findings,
+        output: reading.output,
+        shown: reading.shown,
+    }
+}
+
+/// Refuses a configuration that gives the instance nothing to do.
+fn check_purpose(settings: &Settings) -> Result<(), Problem> {
+    let files = &settings.static_files;
+    let has_purpose = !settings.python.apps.is_empty()
+        || !settings.emperor.sources.is_empty()
+        || !files.maps.is_empty()
+        || !files.check.is_empty()
+        || settings.http.dynamic_apps
+        || !settings.python.need_app;
+    if has_purpose {
+        return Ok(());
+    }
+    Err(Problem::NothingToServe)
 }

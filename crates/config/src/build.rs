@@ -1,0 +1,102 @@
+//! Settings from the options that were read: one function per slice of [`Settings`], each naming the options it reads.
+//!
+//! The last value of a scalar wins, across aliases too; lists keep every value in order. A value of the wrong kind is an
+//! error; a value that uWSGI would read differently than it looks is a warning.
+
+mod emperor;
+mod forms;
+mod host;
+mod http;
+mod listen;
+mod log;
+mod process;
+mod python;
+mod static_files;
+mod stats;
+mod values;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::loader::Reading;
+use crate::settings::{OptValue, Settings};
+use crate::world::World;
+use values::Values;
+
+/// What building gave.
+pub struct Built {
+    /// The settings; of use only when no finding is an error.
+    pub settings: Settings,
+    /// Notices, warnings and errors.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Builds settings.
+pub fn build(reading: &Reading, world: &dyn World) -> Built {
+    let mut values = Values::new(&reading.settings, world);
+    let settings = Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values) };
+    Built { settings: finish(settings, reading), findings: values.findings }
+}
+
+fn slices(values: &mut Values<'_>) -> Settings {
+    forms::check(values);
+    Settings {
+        python: python::build(values),
+        http: http::build(values),
+        listen: listen::build(values),
+        process: process::build(values),
+        host: host::build(values),
+        log: log::build(values),
+        static_files: static_files::build(values),
+        emperor: emperor::build(values),
+        stats: stats::build(values),
+        opt: Vec::new(),
+        magic: Vec::new(),
+    }
+}
+
+fn finish(mut settings: Settings, reading: &Reading) -> Settings {
+    settings.process.strict = reading.strict;
+    listen::add_default(&mut settings);
+    settings
+}
+
+impl Built {
+    /// The errors among the findings.
+    pub fn errors(&self) -> Vec<Diagnostic> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect()
+    }
+}
+
+/// `uwsgi.opt`: every key in order of first appearance, with its last value.
+fn opt(reading: &Reading) -> Vec<(String, OptValue)> {
+    let mut order: Vec<(String, OptValue)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for entry in &reading.raw.entries {
+        let value = entry.value.clone().map_or(OptValue::Flag, OptValue::Text);
+        let place = *places.entry(entry.key.as_str()).or_insert_with(|| {
+            order.push((entry.key.clone(), OptValue::Flag));
+            order.len() - 1
+        });
+        order[place].1 = value;
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryWorld;
+    use crate::options::{self, Status};
+
+    #[test]
+    fn every_working_option_is_read() {
+        let world = MemoryWorld::default();
+        let mut values = Values::new(&[], &world);
+        slices(&mut values);
+        let unread: Vec<&str> = options::rows()
+            .filter(|row| row.status == Status::Works && row.directive.is_none())
+            .map(|row| row.name())
+            .filter(|name| !values.read.contains(name))
+            .collect();
+        assert!(unread.is_empty(), "rows that claim to work but no settings read them: {unread:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Checks that need no knowledge of an option beyond its row: status, comments and quotes in values, words of flags.
+
+use super::values::Values;
+use crate::diagnostic::Origin;
+use crate::loader::Setting;
+use crate::options::{Kind, Status};
+use crate::values;
+
+/// Options whose values may well hold quotes, `;` and `#`.
+const FREE_TEXT: [&str; 7] =
+    ["log-format", "log-date", "add-header", "pyargv", "hook-master-start", "logger", "req-logger"];
+
+/// Notes what is odd about every setting.
+pub fn check(values: &mut Values<'_>) {
+    for setting in values.settings {
+        check_status(values, setting);
+        if setting.is_working(&[Kind::Flag]) {
+            check_flag(values, setting);
+        } else if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue, Kind::Address])
+            && matches!(setting.origin, Origin::File { .. })
+            && !FREE_TEXT.contains(&setting.row.name())
+        {
+            check_text(values, setting);
+        }
+    }
+}
+
+fn check_status(values: &mut Values<'_>, setting: &Setting) {
+    match setting.row.status {
+        Status::Works => {}
+        Status::Accepted(reason) => values.notice(setting, format!("accepted without effect: {reason}")),
+        Status::Refused(instead) => values.error(setting, instead),
+        Status::NotYet => {
+            values.warn(setting, "Margrave knows this option, but it is not built yet, so it has no effect")
+        }
+        Status::Foreign(service) => {
+            let message = format!(
+                "this belongs to uWSGI's support for {service}, which Margrave does not have, so it has no effect"
+            );
+            values.warn(setting, message);
+        }
+    }
+}
+
+fn check_flag(values: &mut Values<'_>, setting: &Setting) {
+    let text = setting.text();
+    if values::is_truth_word(text) {
+        return;
+    }
+    let word = text.split([';', '#']).next().unwrap_or_default().trim();
+    let message = match word {
+        _ if text.len() > word.len() => {
+            format!(
+                "`{text}` counts as true, since the comment is part of the value; put the comment on a line of its own"
+            )
+        }
+        _ => format!("`{text}` counts as true; write true or false"),
+    };
+    values.warn(setting, message);
+}
+
+fn check_text(values: &mut Values<'_>, setting: &Setting) {
+    let text = setting.text();
+    let comment = [" ;", "\t;", " #", "\t#"].iter().filter_map(|mark| text.find(mark)).min();
+    if let Some(at) = comment {
+        let comment = text[at..].trim();
+        let message = format!("`{comment}` is part of the value; put the comment on a line of its own");
+        values.warn(setting, message);
+    }
+    let is_quoted = |text: &str| {
+        ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+    };
+    let right = text.split_once('=').map_or("", |(_, right)| right);
+    if is_quoted(text) || setting.row.kind == Kind::KeyValue && is_quoted(right) {
+        values.warn(setting, format!("the quotes in `{text}` are part of the value; remove them"));
+    }
+}

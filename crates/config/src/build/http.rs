@@ -1,0 +1,123 @@
+//! Limits and timeouts of the wire protocols.
+
+use super::values::Values;
+use crate::loader::Setting;
+use crate::settings::{HttpSettings, Trust};
+use crate::values;
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub fn build(values: &mut Values<'_>) -> HttpSettings {
+    let default = HttpSettings::default();
+    let timeouts =
+        ["http-timeout", "http-headers-timeout", "socket-timeout"].map(|name| values.seconds(name));
+    HttpSettings {
+        buffer_size: buffer_size(values).unwrap_or(default.buffer_size),
+        limit_post: values.positive("limit-post"),
+        body_memory: body_memory(values).unwrap_or(default.body_memory),
+        keepalive: keepalive(values, default.keepalive),
+        // One bound for all silence: the most patient of those given, so that nobody is cut off sooner than in uWSGI.
+        io_timeout: timeouts.into_iter().flatten().max().unwrap_or(default.io_timeout),
+        write_buffer: bytes(values, "write-buffer").unwrap_or(default.write_buffer),
+        forwarded_allow: trust(values).unwrap_or(default.forwarded_allow),
+        underscore_headers: values.flag("underscore-headers").unwrap_or(default.underscore_headers),
+        add_header: add_header(values),
+        dynamic_apps: values.flag("dynamic-apps").unwrap_or(default.dynamic_apps),
+    }
+}
+
+fn bytes(values: &mut Values<'_>, name: &'static str) -> Option<usize> {
+    values.positive(name).and_then(|bytes| usize::try_from(bytes).ok())
+}
+
+fn buffer_size(values: &mut Values<'_>) -> Option<usize> {
+    const LEAST: u64 = 512;
+    let setting = values.last("buffer-size")?;
+    let bytes = values.number_of(setting)?;
+    if bytes < LEAST {
+        values.error(
+            setting,
+            format!("no request fits into {bytes} bytes; write {LEAST} or more, such as 32768"),
+        );
+        return None;
+    }
+    usize::try_from(bytes).ok()
+}
+
+/// `post-buffering`; 0 and words turn it off in uWSGI, where bodies are then not read ahead.
+fn body_memory(values: &mut Values<'_>) -> Option<usize> {
+    let setting = values.last("post-buffering")?;
+    if values::is_truth_word(setting.text()) && values::leading_number(setting.text()).0.is_none() {
+        let message = format!(
+            "`{}` is no number and means off in uWSGI; bodies are read ahead anyway, remove the option",
+            setting.text()
+        );
+        values.warn(setting, message);
+        return None;
+    }
+    bytes(values, "post-buffering")
+}
+
+/// `http-keepalive`: nothing, 1 or a word for on is the default time, 0 or a word for off is off, else seconds.
+fn keepalive(values: &mut Values<'_>, default: Option<Duration>) -> Option<Duration> {
+    let Some(setting) = values.last("http-keepalive") else { return default };
+    let text = setting.text();
+    if values::is_truth_word(text) && values::leading_number(text).0.is_none() {
+        return default.filter(|_| values::truth(text));
+    }
+    match values.number_of(setting) {
+        None | Some(1) => default,
+        Some(0) => None,
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+    }
+}
+
+fn add_header(values: &mut Values<'_>) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    for setting in values.all(&["add-header"]) {
+        match setting.text().split_once(':') {
+            Some((name, value)) if is_token(name) => fields.push((name.to_owned(), value.trim().to_owned())),
+            _ => values.error(setting, format!("`{}` is no field; write it as Name: value", setting.text())),
+        }
+    }
+    fields
+}
+
+/// Whether a text may be the name of a field (RFC 9110, section 5.6.2).
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn trust(values: &mut Values<'_>) -> Option<Trust> {
+    let settings = values.all(&["forwarded-allow"]);
+    let mut networks = Vec::new();
+    for setting in &settings {
+        for word in setting.text().split([',', ' ']).filter(|word| !word.is_empty()) {
+            match word {
+                "*" => return Some(Trust::Everyone),
+                "none" => return Some(Trust::Nobody),
+                "private" => return Some(Trust::Private),
+                network => networks.extend(network_of(values, setting, network)),
+            }
+        }
+    }
+    (!settings.is_empty()).then_some(Trust::Networks(networks))
+}
+
+fn network_of(values: &mut Values<'_>, setting: &Setting, text: &str) -> Option<(IpAddr, u8)> {
+    let (address, length) =
+        text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.map_or(Ok(most), str::parse).ok()?;
+        (length <= most).then_some((address, length))
+    });
+    if parsed.is_none() {
+        values.error(
+            setting,
+            format!("`{text}` is no network; write an address such as 10.0.0.0/8, or `*`, or `none`"),
+        );
+    }
+    parsed
+}

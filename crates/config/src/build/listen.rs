@@ -1,0 +1,108 @@
+//! Sockets.
+
+use super::values::Values;
+use crate::diagnostic::Origin;
+use crate::loader::Setting;
+use crate::settings::{Address, ListenSettings, ListenerSettings, Protocol, Settings};
+use crate::values;
+use std::path::Path;
+
+/// Where HTTP is served when an application is named and no socket.
+const DEFAULT_HOST: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 8000;
+
+/// Permission bits of `chmod-socket` without a value.
+const OPEN_TO_ALL: u32 = 0o666;
+
+pub fn build(values: &mut Values<'_>) -> ListenSettings {
+    let default_protocol = protocol(values);
+    let is_abstract = values.flag("abstract-socket").unwrap_or(false);
+    let mut listeners: Vec<ListenerSettings> = Vec::new();
+    for setting in values.all(&["socket", "uwsgi-socket", "http-socket", "http11-socket", "http"]) {
+        let parsed = values::address(setting.text()).map(|address| (address, None));
+        let Some(address) = values.keep(setting, parsed) else { continue };
+        let address = match address {
+            Address::Unix(path) if is_abstract => Address::Abstract(path.to_string_lossy().into_owned()),
+            address => address,
+        };
+        warn_of_numeric_path(values, setting, &address);
+        let is_free_port = matches!(address, Address::Tcp { port: 0, .. });
+        if let Some(earlier) = listeners.iter().find(|earlier| earlier.address == address && !is_free_port) {
+            let message = format!(
+                "{} is taken already by `{}` at {}; remove one of them",
+                setting.text(),
+                earlier.option,
+                earlier.origin
+            );
+            values.error(setting, message);
+            continue;
+        }
+        let protocol = match setting.row.name() {
+            "socket" => default_protocol,
+            "uwsgi-socket" => Protocol::Uwsgi,
+            _ => Protocol::Http,
+        };
+        let (option, origin) = (setting.name.clone(), setting.origin.to_string());
+        listeners.push(ListenerSettings { protocol, address, option, origin });
+    }
+    ListenSettings {
+        listeners,
+        backlog: values.positive("listen").map(|backlog| u32::try_from(backlog).unwrap_or(u32::MAX)),
+        chmod: chmod(values),
+        chown: values.text("chown-socket").map(str::to_owned),
+        reuse_port: values.flag("reuse-port").unwrap_or(false),
+    }
+}
+
+/// HTTP on a local port, when there is an application and nowhere to serve it.
+pub fn add_default(settings: &mut Settings) {
+    let is_served = !settings.listen.listeners.is_empty() || !settings.emperor.sources.is_empty();
+    if is_served || settings.python.apps.is_empty() {
+        return;
+    }
+    settings.listen.listeners.push(ListenerSettings {
+        protocol: Protocol::Http,
+        address: Address::Tcp { host: DEFAULT_HOST.to_owned(), port: DEFAULT_PORT },
+        option: "http".to_owned(),
+        origin: String::new(),
+    });
+}
+
+fn protocol(values: &mut Values<'_>) -> Protocol {
+    let Some(setting) = values.last("protocol") else { return Protocol::Uwsgi };
+    match setting.text() {
+        "uwsgi" => Protocol::Uwsgi,
+        "http" | "http11" => Protocol::Http,
+        other => {
+            values.error(setting, format!("Margrave does not speak `{other}`; write uwsgi or http"));
+            Protocol::Uwsgi
+        }
+    }
+}
+
+fn chmod(values: &mut Values<'_>) -> Option<u32> {
+    let setting = values.last("chmod-socket")?;
+    if matches!(setting.text(), "" | "1" | "true") {
+        return Some(OPEN_TO_ALL);
+    }
+    values.mode("chmod-socket")
+}
+
+fn warn_of_numeric_path(values: &mut Values<'_>, setting: &Setting, address: &Address) {
+    let Address::Unix(path) = address else { return };
+    let text = path.to_string_lossy();
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        values.warn(
+            setting,
+            format!("`{text}` is a UNIX socket in the working directory; write `:{text}` for a port"),
+        );
+    } else if setting.origin == Origin::CommandLine
+        && Path::new(&*text).extension().is_none()
+        && !text.contains('/')
+    {
+        values.warn(
+            setting,
+            format!("`{text}` is a UNIX socket in the working directory; write host:port for TCP"),
+        );
+    }
+}

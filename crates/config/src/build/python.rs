@@ -1,0 +1,149 @@
+//! Interpreter and applications.
+
+use super::values::Values;
+use crate::loader::Setting;
+use crate::settings::{AppSettings, AppTarget, PythonSettings};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Characters that make a path a pattern.
+const PATTERN: [char; 3] = ['*', '?', '['];
+
+pub fn build(values: &mut Values<'_>) -> PythonSettings {
+    let default = PythonSettings::default();
+    PythonSettings {
+        interpreter: interpreter(values),
+        home: values.path("home"),
+        path: search_path(values),
+        apps: apps(values),
+        manage_script_name: values.flag("manage-script-name").unwrap_or(default.manage_script_name),
+        argv: values.text("pyargv").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        need_app: values.flag("need-app").unwrap_or(default.need_app),
+        imports: values.texts("import"),
+        shared_imports: values.texts("shared-import"),
+        autoreload: autoreload(values),
+        catch_exceptions: values.flag("catch-exceptions").unwrap_or(default.catch_exceptions),
+        warmup: values.text("warmup").map(str::to_owned),
+        switch_interval: switch_interval(values).unwrap_or(default.switch_interval),
+        enable_threads: values.flag("enable-threads").unwrap_or(default.enable_threads),
+        optimize: values.bounded("optimize", 0, 2).map_or(default.optimize, |level| level as u8),
+    }
+}
+
+fn interpreter(values: &mut Values<'_>) -> Option<PathBuf> {
+    let old = values.path("py-programname");
+    let setting = values.last("python");
+    match setting {
+        Some(setting) if setting.text().ends_with(".py") => {
+            let message = "in Margrave this names the interpreter, and running a script in the server is not built yet; \
+                           name the application with `wsgi-file` or `module`";
+            values.error(setting, message);
+            old
+        }
+        _ => values.path("python").or(old),
+    }
+}
+
+fn search_path(values: &mut Values<'_>) -> Vec<PathBuf> {
+    let chdir = values.settings.iter().rfind(|setting| setting.row.name() == "chdir").map(Setting::text);
+    let mut path = Vec::new();
+    for pattern in values.texts("pythonpath") {
+        if !pattern.contains(PATTERN) {
+            path.push(PathBuf::from(pattern));
+            continue;
+        }
+        let mut found = values.world.glob(&pattern);
+        if let Some(chdir) = chdir.filter(|_| found.is_empty() && !pattern.starts_with('/')) {
+            found = values.world.glob(&format!("{}/{pattern}", chdir.trim_end_matches('/')));
+        }
+        if found.is_empty() {
+            found.push(pattern);
+        }
+        path.extend(found.into_iter().map(PathBuf::from));
+    }
+    path
+}
+
+fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
+    let callable = values.text("callable").map(str::to_owned);
+    let app = |mountpoint: &str, target: AppTarget, setting: &Setting| AppSettings {
+        mountpoint: mountpoint.to_owned(),
+        target,
+        callable: callable.clone(),
+        origin: setting.origin.to_string(),
+    };
+    let mut apps = Vec::new();
+    let module = values.last("module").filter(|setting| !setting.text().is_empty());
+    let file = values.last("wsgi-file").filter(|setting| !setting.text().is_empty());
+    if let Some(setting) = module {
+        apps.push(app("", AppTarget::Module(setting.text().to_owned()), setting));
+    }
+    if let Some(setting) = file {
+        match module {
+            Some(module) => {
+                let message = format!(
+                    "`{}` at {} names the application already, so this has no effect; remove one of them",
+                    module.name, module.origin
+                );
+                values.warn(setting, message);
+            }
+            None => apps.push(app("", AppTarget::File(PathBuf::from(setting.text())), setting)),
+        }
+    }
+    for setting in values.all(&["mount"]) {
+        let Some((mountpoint, target)) = values.pair(setting, "/path=module:callable or /path=file.py")
+        else {
+            continue;
+        };
+        let mountpoint = mountpoint.trim_end_matches('/');
+        if !mountpoint.is_empty() && !mountpoint.starts_with('/') {
+            values.error(setting, format!("`{mountpoint}` is no path; write /{mountpoint}"));
+        } else if target.is_empty() {
+            values.error(
+                setting,
+                "the application is missing; write it as /path=module:callable or /path=file.py",
+            );
+        } else if apps.iter().any(|known: &AppSettings| known.mountpoint == mountpoint) {
+            values.error(
+                setting,
+                format!("two applications are mounted at `{mountpoint}/`; remove one of them"),
+            );
+        } else {
+            apps.push(app(mountpoint, target_of(target), setting));
+        }
+    }
+    apps
+}
+
+/// A path when it looks like one, else a module.
+fn target_of(text: &str) -> AppTarget {
+    let is_file =
+        text.contains('/') || text.ends_with(".py") || text.ends_with(".wsgi") && !text.contains(':');
+    if is_file { AppTarget::File(PathBuf::from(text)) } else { AppTarget::Module(text.to_owned()) }
+}
+
+/// `py-autoreload`; people write true, which uWSGI reads as 0.
+fn autoreload(values: &mut Values<'_>) -> Option<Duration> {
+    let setting = values.last("py-autoreload")?;
+    match setting.text().to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" => {
+            values.warn(
+                setting,
+                "a number of seconds is wanted here and uWSGI would read 0; it is taken as 1, write 1",
+            );
+            Some(Duration::from_secs(1))
+        }
+        "false" | "off" | "no" => None,
+        _ => values.seconds("py-autoreload"),
+    }
+}
+
+fn switch_interval(values: &mut Values<'_>) -> Option<Duration> {
+    let duration = values.duration("switch-interval")?;
+    if duration.is_zero() {
+        let setting = values.last("switch-interval")?;
+        values.error(setting, "Python needs an interval above 0; write for example 500us");
+        return None;
+    }
+    Some(duration)
+}

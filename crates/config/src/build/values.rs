@@ -1,0 +1,190 @@
+//! Access to settings by the usual name of their option, with the checks that its kind asks for.
+
+use crate::diagnostic::Diagnostic;
+use crate::loader::Setting;
+use crate::options::{self, Kind, OptionRow, Status};
+use crate::values;
+use crate::world::World;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings in force, what was found wrong with them, and which were looked at.
+pub struct Values<'a> {
+    /// In the order in which they take effect.
+    pub settings: &'a [Setting],
+    /// For what needs a look at files.
+    pub world: &'a dyn World,
+    /// What is wrong or odd.
+    pub findings: Vec<Diagnostic>,
+    /// The options that were looked at, by their usual name.
+    pub read: BTreeSet<&'static str>,
+}
+
+impl<'a> Values<'a> {
+    pub fn new(settings: &'a [Setting], world: &'a dyn World) -> Self {
+        Self { settings, world, findings: Vec::new(), read: BTreeSet::new() }
+    }
+
+    /// Every use of these options in order.
+    pub fn all(&mut self, names: &[&'static str]) -> Vec<&'a Setting> {
+        let rows: Vec<&OptionRow> = names.iter().filter_map(|name| options::find(name)).collect();
+        debug_assert!(
+            rows.iter().zip(names).all(|(row, name)| row.name() == *name),
+            "not the usual name: {names:?}"
+        );
+        debug_assert_eq!(rows.len(), names.len(), "no such option: {names:?}");
+        self.read.extend(names);
+        self.settings.iter().filter(|setting| names.contains(&setting.row.name())).collect()
+    }
+
+    /// The last use of an option.
+    pub fn last(&mut self, name: &'static str) -> Option<&'a Setting> {
+        self.all(&[name]).pop()
+    }
+
+    pub fn error(&mut self, setting: &Setting, message: impl Into<String>) {
+        self.findings.push(Diagnostic::error(&setting.origin, &setting.name, message));
+    }
+
+    pub fn warn(&mut self, setting: &Setting, message: impl Into<String>) {
+        self.findings.push(Diagnostic::warning(&setting.origin, &setting.name, message));
+    }
+
+    pub fn notice(&mut self, setting: &Setting, message: impl Into<String>) {
+        self.findings.push(Diagnostic::notice(&setting.origin, &setting.name, message));
+    }
+
+    /// Whether a flag is on; `None` when it was not given.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        self.last(name).map(|setting| values::truth(setting.text()))
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, name: &'static str) -> Option<u64> {
+        let setting = self.last(name)?;
+        self.number_of(setting)
+    }
+
+    /// A whole number where 0 means none.
+    pub fn positive(&mut self, name: &'static str) -> Option<u64> {
+        self.number(name).filter(|number| *number > 0)
+    }
+
+    /// The number of one use.
+    pub fn number_of(&mut self, setting: &'a Setting) -> Option<u64> {
+        let parsed = values::whole_number(setting.text());
+        self.keep(setting, parsed)
+    }
+
+    /// A whole number of seconds where 0 means none.
+    pub fn seconds(&mut self, name: &'static str) -> Option<Duration> {
+        self.positive(name).map(Duration::from_secs)
+    }
+
+    /// A number of mebibytes as bytes, where 0 means none.
+    pub fn megabytes(&mut self, name: &'static str) -> Option<u64> {
+        let setting = self.last(name)?;
+        let parsed = values::megabytes(setting.text());
+        self.keep(setting, parsed).filter(|bytes| *bytes > 0)
+    }
+
+    /// A time with a unit.
+    pub fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let setting = self.last(name)?;
+        let parsed = values::duration(setting.text()).map(|duration| (duration, None));
+        self.keep(setting, parsed)
+    }
+
+    /// Permission bits.
+    pub fn mode(&mut self, name: &'static str) -> Option<u32> {
+        let setting = self.last(name)?;
+        let parsed = values::mode(setting.text()).map(|mode| (mode, None));
+        self.keep(setting, parsed)
+    }
+
+    /// A number within bounds.
+    pub fn bounded(&mut self, name: &'static str, least: u16, most: u16) -> Option<u16> {
+        let setting = self.last(name)?;
+        let number = self.number_of(setting)?;
+        match u16::try_from(number) {
+            Ok(number) if (least..=most).contains(&number) => Some(number),
+            _ => {
+                self.error(
+                    setting,
+                    format!("{number} is out of range; write a number from {least} to {most}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Any text; an empty one counts as not given.
+    pub fn text(&mut self, name: &'static str) -> Option<&'a str> {
+        let setting = self.last(name)?;
+        self.filled(setting)
+    }
+
+    /// A path; an empty one counts as not given.
+    pub fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    /// Every text of a list.
+    pub fn texts(&mut self, name: &'static str) -> Vec<String> {
+        let settings = self.all(&[name]);
+        settings.into_iter().filter_map(|setting| self.filled(setting)).map(str::to_owned).collect()
+    }
+
+    /// Every path of a list.
+    pub fn paths(&mut self, name: &'static str) -> Vec<PathBuf> {
+        self.texts(name).into_iter().map(PathBuf::from).collect()
+    }
+
+    /// The two sides of `left=right`; an error without `=` or with nothing before it.
+    pub fn pair(&mut self, setting: &'a Setting, form: &str) -> Option<(&'a str, &'a str)> {
+        match setting.text().split_once('=') {
+            Some((left, right)) if !left.trim().is_empty() => Some((left.trim(), right.trim())),
+            _ => {
+                self.error(setting, format!("`{}` has no `=`; write it as {form}", setting.text()));
+                None
+            }
+        }
+    }
+
+    fn filled(&mut self, setting: &'a Setting) -> Option<&'a str> {
+        let text = setting.text();
+        if text.is_empty() {
+            self.warn(setting, "the value is empty, so the option has no effect; write a value or remove it");
+        }
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Passes a value on; its warning or error is noted.
+    pub fn keep<T>(&mut self, setting: &Setting, parsed: Result<(T, Option<String>), String>) -> Option<T> {
+        match parsed {
+            Ok((value, note)) => {
+                if let Some(note) = note {
+                    self.warn(setting, note);
+                }
+                Some(value)
+            }
+            Err(message) => {
+                self.error(setting, message);
+                None
+            }
+        }
+    }
+}
+
+impl Setting {
+    /// The value, empty when there was none.
+    pub fn text(&self) -> &str {
+        self.value.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the option works and its value is of this kind.
+    pub fn is_working(&self, kinds: &[Kind]) -> bool {
+        self.row.status == Status::Works && kinds.contains(&self.row.kind)
+    }
+}

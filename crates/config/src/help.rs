@@ -1,0 +1,172 @@
+//! `--help` and the reference page, both written from the registry.
+
+use crate::options::{self, Argument, Kind, OptionRow, SUBJECTS, Status, Subject};
+use std::fmt::Write as _;
+
+/// The text of `--help`: an overview (`None`), or one option or subject.
+pub fn help(topic: Option<&str>) -> String {
+    let Some(topic) = topic.map(|topic| topic.trim_start_matches('-')) else { return overview() };
+    if let Some(subject) = SUBJECTS.iter().find(|subject| subject.name == topic) {
+        return subject_help(subject);
+    }
+    if topic == "all" {
+        return SUBJECTS.iter().map(subject_help).collect::<Vec<_>>().join("\n");
+    }
+    match options::find(topic) {
+        Some(row) => option_help(row),
+        None => match crate::suggest::option_for(topic) {
+            Some(meant) => format!("There is no option or subject {topic}. Did you mean {meant}?\n"),
+            None => format!("There is no option or subject {topic}. See margrave --help.\n"),
+        },
+    }
+}
+
+const INTRODUCTION: &str = "\
+Usage: margrave [OPTIONS] [FILE.ini | app.py | package.module:callable]...
+
+Serves Python web applications; reads the configuration that uWSGI reads.
+
+  margrave uwsgi.ini                       from a file
+  margrave mysite.wsgi:application         an application, on http://127.0.0.1:8000
+  margrave --http :8000 --wsgi-file app.py --callable app
+  margrave --stop PIDFILE, --reload PIDFILE
+
+Every option may stand on the command line (--processes 4), in a file (processes = 4)
+or in the environment (UWSGI_PROCESSES=4).
+";
+
+fn overview() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for subject in SUBJECTS {
+        let working: Vec<&OptionRow> =
+            subject.rows.iter().filter(|row| row.status == Status::Works).collect();
+        if working.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n{}:\n", subject.title);
+        for row in working {
+            text.push_str(&line(row));
+        }
+    }
+    text.push_str("\nMore: margrave --help SUBJECT, --help OPTION, --help all. Subjects: ");
+    text.push_str(&SUBJECTS.iter().map(|subject| subject.name).collect::<Vec<_>>().join(", "));
+    text.push_str(".\n");
+    text
+}
+
+fn subject_help(subject: &Subject) -> String {
+    let mut text = format!("{}:\n", subject.title);
+    for row in subject.rows {
+        text.push_str(&line(row));
+    }
+    text
+}
+
+fn line(row: &OptionRow) -> String {
+    const COLUMN: usize = 32;
+    let short = row.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let name = format!("  {short}--{}{}", row.name(), placeholder(row));
+    let note = match row.status {
+        Status::Works => "",
+        Status::Accepted(_) => " (accepted, no effect)",
+        Status::Refused(_) => " (refused)",
+        Status::NotYet => " (not built yet)",
+        Status::Foreign(_) => " (not in Margrave)",
+    };
+    if name.len() < COLUMN {
+        format!("{name:COLUMN$}{}{note}\n", row.help)
+    } else {
+        format!("{name}\n{:COLUMN$}{}{note}\n", "", row.help)
+    }
+}
+
+fn placeholder(row: &OptionRow) -> String {
+    let kind = kind_word(row.kind).to_uppercase();
+    match row.argument {
+        Argument::None => String::new(),
+        Argument::Required => format!(" {kind}"),
+        Argument::Optional => format!("[={kind}]"),
+    }
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "flag",
+        Kind::Integer => "number",
+        Kind::Bytes => "bytes",
+        Kind::Megabytes => "mebibytes",
+        Kind::Seconds => "seconds",
+        Kind::Duration => "time",
+        Kind::Milliseconds => "milliseconds",
+        Kind::Address => "address",
+        Kind::Mode => "mode",
+        Kind::Path => "path",
+        Kind::KeyValue => "name=value",
+        Kind::Text => "text",
+    }
+}
+
+fn option_help(row: &OptionRow) -> String {
+    let mut text = format!("--{}{}\n  {}\n", row.name(), placeholder(row), row.help);
+    if row.names.len() > 1 {
+        let _ = writeln!(text, "  Also: {}.", row.names[1..].join(", "));
+    }
+    if let Some(letter) = row.short {
+        let _ = writeln!(text, "  Short: -{letter}.");
+    }
+    if row.repeats {
+        text.push_str("  May be given several times.\n");
+    }
+    let _ = writeln!(text, "  {}", status(row));
+    text
+}
+
+fn status(row: &OptionRow) -> String {
+    match row.status {
+        Status::Works => "Works.".to_owned(),
+        Status::Accepted(reason) => format!("Accepted, no effect: {reason}."),
+        Status::Refused(instead) => format!("Refused: {instead}."),
+        Status::NotYet => "Not built yet.".to_owned(),
+        Status::Foreign(service) => format!("Not in Margrave ({service})."),
+    }
+}
+
+/// The reference page in Markdown.
+pub fn reference() -> String {
+    let count = |wanted: fn(Status) -> bool| -> usize {
+        options::rows().filter(|row| wanted(row.status)).map(|row| row.names.len()).sum()
+    };
+    let mut text = String::from(
+        "# Options\n\nWritten from the registry in `crates/config/src/options`; do not edit.\n\n",
+    );
+    let _ = writeln!(
+        text,
+        "{} names: {} work, {} are accepted without effect, {} are refused with advice, {} are not built yet, {} belong to other languages and services.",
+        options::names().count(),
+        count(|status| status == Status::Works),
+        count(|status| matches!(status, Status::Accepted(_))),
+        count(|status| matches!(status, Status::Refused(_))),
+        count(|status| status == Status::NotYet),
+        count(|status| matches!(status, Status::Foreign(_))),
+    );
+    for subject in SUBJECTS {
+        let _ = write!(
+            text,
+            "\n## {}\n\n| option | value | what it does | state |\n|---|---|---|---|\n",
+            subject.title
+        );
+        for row in subject.rows {
+            let short = row.short.map(|letter| format!(" (`-{letter}`)")).unwrap_or_default();
+            let names = row.names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let several = if row.repeats { ", several" } else { "" };
+            let cells = [
+                format!("{names}{short}"),
+                format!("{}{several}", kind_word(row.kind)),
+                row.help.to_owned(),
+                status(row).trim_end_matches('.').to_owned(),
+            ];
+            let _ = writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+        }
+    }
+    text
+}

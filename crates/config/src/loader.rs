@@ -1,0 +1,314 @@
+//! The loader: reads environment, command line and files in uWSGI's order, obeys directives, expands values, and hands the
+//! settings on in the order in which they take effect.
+//!
+//! Two kinds of options, as in uWSGI: *immediate* directives act when they are read and see values as written; everything
+//! else waits until all is read, is expanded, and takes effect in table order. `inherit` is of the second kind, so what it
+//! reads is no longer expanded.
+
+mod blocks;
+mod custom;
+mod directives;
+mod expansion;
+mod files;
+mod unknown;
+
+pub use custom::CustomOption;
+pub use files::format_of;
+
+use crate::command_line::{CommandLine, Item};
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
+use crate::magic::MagicTable;
+use crate::options::{self, Directive, OptionRow};
+use crate::raw::{Entry, RawConfig};
+use crate::world::World;
+use crate::{Command, start_form};
+use blocks::Block;
+
+/// Keys of one configuration, loops counted out.
+pub const MAX_KEYS: usize = 100_000;
+
+/// Prefix of environment variables that are options.
+const ENVIRONMENT_PREFIX: &str = "UWSGI_";
+
+/// `UWSGI_*` variables by which processes of uWSGI talk to each other.
+const ENVIRONMENT_EXCEPTIONS: [&str; 8] = [
+    "UWSGI_RELOADS",
+    "UWSGI_VASSALS_DIR",
+    "UWSGI_EMPEROR_FD",
+    "UWSGI_EMPEROR_FD_CONFIG",
+    "UWSGI_BROODLORD_NUM",
+    "UWSGI_EMPEROR_PROXY",
+    "UWSGI_JAIL_PID",
+    "UWSGI_ORIGINAL_PROC_NAME",
+];
+
+/// A setting as it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its row.
+    pub row: &'static OptionRow,
+    /// The name that was used.
+    pub name: String,
+    /// The value after expansion; `None` for an option without value on the command line.
+    pub value: Option<String>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Why reading ends early.
+#[derive(Debug)]
+pub enum Halt {
+    /// The operator wants something else than a start.
+    Command(Command),
+    /// Something is wrong.
+    Problem(Problem),
+}
+
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Diagnostic> for Halt {
+    fn from(finding: Diagnostic) -> Self {
+        Self::Problem(finding.into())
+    }
+}
+
+/// Everything known while configuration is read.
+pub struct Loader<'w> {
+    world: &'w dyn World,
+    environment: Vec<(String, String)>,
+    magic: MagicTable,
+    /// The table of keys.
+    raw: RawConfig,
+    custom: Vec<CustomOption>,
+    /// Blocks that are open in the source being read, the innermost last.
+    blocks: Vec<Block>,
+    /// The last ini file loaded, which `:section` means.
+    last_file: Option<String>,
+    depth: usize,
+    /// Whether the source being read was named by `include` or `inherit`.
+    in_template: bool,
+    inject_before: Vec<String>,
+    inject_after: Vec<String>,
+    blacklist: Option<Vec<String>>,
+    whitelist: Option<Vec<String>>,
+    strict: bool,
+    wants_show: bool,
+    asked: Vec<String>,
+    /// Keys that some expression or condition refers to.
+    referenced: std::collections::HashSet<String>,
+    settings: Vec<Setting>,
+    findings: Vec<Diagnostic>,
+    output: Vec<String>,
+}
+
+/// What reading gave.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Settings in the order in which they take effect.
+    pub settings: Vec<Setting>,
+    /// Notices and warnings.
+    pub findings: Vec<Diagnostic>,
+    /// Lines for standard output.
+    pub output: Vec<String>,
+    /// The text of `show-config`.
+    pub shown: Option<String>,
+    /// The table, for `uwsgi.opt`.
+    pub raw: RawConfig,
+    /// `uwsgi.magic_table`.
+    pub magic: Vec<(char, String)>,
+    /// Whether `strict` is on.
+    pub strict: bool,
+}
+
+impl<'w> Loader<'w> {
+    /// A loader that has read nothing.
+    pub fn new(world: &'w dyn World) -> Self {
+        Self {
+            world,
+            environment: world.environment(),
+            magic: MagicTable::new(world),
+            raw: RawConfig::default(),
+            custom: Vec::new(),
+            blocks: Vec::new(),
+            last_file: None,
+            depth: 0,
+            in_template: false,
+            inject_before: Vec::new(),
+            inject_after: Vec::new(),
+            blacklist: None,
+            whitelist: None,
+            strict: false,
+            wants_show: false,
+            asked: Vec::new(),
+            referenced: std::collections::HashSet::new(),
+            settings: Vec::new(),
+            findings: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+
+    /// Reads everything and obeys all directives.
+    ///
+    /// # Errors
+    /// [`Halt::Command`] when something else than a start is wanted, [`Halt::Problem`] when it cannot be read.
+    pub fn run(&mut self, args: &[String]) -> Result<(), Halt> {
+        self.read_environment()?;
+        self.read_command_line(args.get(1..).unwrap_or_default())?;
+        self.note_references();
+        self.check_unknown()?;
+        self.expand_values()?;
+        self.take_effect()?;
+        self.answer_get()
+    }
+
+    /// What was read, whether or not it was read to the end.
+    pub fn into_reading(self) -> Reading {
+        Reading {
+            settings: self.settings,
+            findings: self.findings,
+            output: self.output,
+            shown: self.wants_show.then(|| self.raw.show()),
+            magic: self.magic.entries(),
+            raw: self.raw,
+            strict: self.strict,
+        }
+    }
+
+    fn read_environment(&mut self) -> Result<(), Halt> {
+        for (name, value) in self.environment.clone() {
+            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            if !ENVIRONMENT_EXCEPTIONS.contains(&name.as_str()) {
+                let key = rest.to_lowercase().replace('_', "-");
+                self.read(key, Some(value), Origin::Environment)?;
+            }
+        }
+        self.close_blocks()
+    }
+
+    fn read_command_line(&mut self, arguments: &[String]) -> Result<(), Halt> {
+        let mut line = CommandLine::new(arguments);
+        while let Some(item) = line.next(&self.custom)? {
+            match item {
+                Item::Help(topic) => return Err(Halt::Command(Command::Help(topic))),
+                Item::Option { name, value } => self.read(name, value, Origin::CommandLine)?,
+            }
+        }
+        self.close_blocks()?;
+        for positional in line.positionals {
+            match start_form::classify(positional, self.world)? {
+                start_form::StartForm::Ignored => {}
+                start_form::StartForm::Config => {
+                    self.load_by_suffix(positional, &Origin::CommandLine, false)?
+                }
+                start_form::StartForm::Options(options) => {
+                    for (key, value) in options {
+                        self.read(key.to_owned(), Some(value), Origin::CommandLine)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one key in: into an open block, or at once.
+    fn read(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
+        match self.directive_of(&key) {
+            Some(directive @ (Directive::If(..) | Directive::For(_))) => {
+                self.blocks.push(Block::new(directive, key, value, origin));
+                Ok(())
+            }
+            Some(Directive::Else) => self.open_else(key, origin),
+            Some(Directive::End) => self.close_block(key, value, origin),
+            _ => match self.blocks.last_mut() {
+                Some(block) => {
+                    block.push(blocks::Statement::Key { key, value, origin });
+                    Ok(())
+                }
+                None => self.store(key, value, origin),
+            },
+        }
+    }
+
+    fn directive_of(&self, key: &str) -> Option<Directive> {
+        if self.custom.iter().any(|option| option.name == key) {
+            return None;
+        }
+        options::find(key)?.directive
+    }
+
+    /// Puts a key into the table and obeys it if it is immediate.
+    fn store(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
+        self.check_lists(&key, &origin)?;
+        if self.raw.entries.len() >= MAX_KEYS {
+            return Err(
+                Problem::TooLarge { origin, what: "the number of options".into(), limit: MAX_KEYS }.into()
+            );
+        }
+        let place = self.raw.entries.len();
+        self.raw.entries.push(Entry {
+            key: key.clone(),
+            value: value.clone(),
+            origin: origin.clone(),
+            is_done: false,
+            is_placeholder: false,
+        });
+        if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
+            if option.is_immediate {
+                self.raw.entries[place].is_done = true;
+                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
+            }
+        } else if let Some(row) = options::find(&key).filter(|row| row.is_immediate()) {
+            self.raw.entries[place].is_done = true;
+            self.obey(row, value, &origin)?;
+        }
+        Ok(())
+    }
+
+    /// Lets everything take effect that has not yet, in table order; what `inherit` adds comes behind.
+    fn take_effect(&mut self) -> Result<(), Halt> {
+        let mut at = 0;
+        while at < self.raw.entries.len() {
+            let entry = &mut self.raw.entries[at];
+            at += 1;
+            if std::mem::replace(&mut entry.is_done, true) || entry.is_placeholder {
+                continue;
+            }
+            let Entry { key, value, origin, .. } = entry.clone();
+            if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
+                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
+            } else if let Some(row) = options::find(&key) {
+                self.apply(row, &key, value, &origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Obeys a directive, or hands a setting on.
+    fn apply(
+        &mut self,
+        row: &'static OptionRow,
+        name: &str,
+        value: Option<String>,
+        origin: &Origin,
+    ) -> Result<(), Halt> {
+        if row.directive.is_some() {
+            return self.obey(row, value, origin);
+        }
+        self.settings.push(Setting { row, name: name.to_owned(), value, origin: origin.clone() });
+        Ok(())
+    }
+
+    fn answer_get(&mut self) -> Result<(), Halt> {
+        if self.asked.is_empty() {
+            return Ok(());
+        }
+        let values = self.asked.iter().filter_map(|key| self.raw.first(key).map(str::to_owned));
+        self.output.extend(values);
+        Err(Halt::Command(Command::Exit(0)))
+    }
+}

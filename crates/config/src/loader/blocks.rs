@@ -1,0 +1,224 @@
+//! `if-*`, `else`, `for*` and what ends them.
+//!
+//! A block is collected until its end and then run line by line. A `for` repeats each line for all items, not the block for
+//! each item, as uWSGI does. Beyond uWSGI: blocks may stand within blocks, `else` works, and a block without end is an error
+//! instead of swallowing what follows.
+
+use super::{Halt, Loader};
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
+use crate::options::{Condition, Directive, Loop, Wanted};
+use crate::source;
+use crate::world::EntryKind;
+use std::path::Path;
+
+/// Repetitions of one `for`.
+pub const MAX_REPETITIONS: usize = 10_000;
+
+/// Bytes of a line that `for-readline` takes.
+const MAX_LINE_BYTES: usize = 1023;
+
+/// What stands for the item in values.
+const ITEM: &str = "%(_)";
+
+/// A line or block inside a block.
+#[derive(Clone, Debug)]
+pub(super) enum Statement {
+    /// A key.
+    Key { key: String, value: Option<String>, origin: Origin },
+    /// A block and the key that closed it.
+    Block(Block, Box<Statement>),
+}
+
+/// A block while it is read and when it is run.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    directive: Directive,
+    key: String,
+    value: Option<String>,
+    origin: Origin,
+    body: Vec<Statement>,
+    otherwise: Option<Vec<Statement>>,
+}
+
+impl Block {
+    pub(super) fn new(directive: Directive, key: String, value: Option<String>, origin: Origin) -> Self {
+        Self { directive, key, value, origin, body: Vec::new(), otherwise: None }
+    }
+
+    pub(super) fn push(&mut self, statement: Statement) {
+        self.otherwise.as_mut().unwrap_or(&mut self.body).push(statement);
+    }
+}
+
+impl Loader<'_> {
+    pub(super) fn open_else(&mut self, key: String, origin: Origin) -> Result<(), Halt> {
+        match self.blocks.last_mut() {
+            Some(block) if matches!(block.directive, Directive::If(..)) && block.otherwise.is_none() => {
+                block.otherwise = Some(Vec::new());
+                Ok(())
+            }
+            _ => {
+                Err(Diagnostic::error(&origin, &key, "there is no `if` that this belongs to; remove it")
+                    .into())
+            }
+        }
+    }
+
+    pub(super) fn close_block(
+        &mut self,
+        key: String,
+        value: Option<String>,
+        origin: Origin,
+    ) -> Result<(), Halt> {
+        let Some(block) = self.blocks.pop() else {
+            let message = "there is no block to end here; look for a misspelt `if-...` or `for...` above";
+            self.findings.push(Diagnostic::warning(&origin, &key, message));
+            return self.store(key, value, origin);
+        };
+        let statement = Statement::Block(block, Box::new(Statement::Key { key, value, origin }));
+        match self.blocks.last_mut() {
+            Some(outer) => {
+                outer.push(statement);
+                Ok(())
+            }
+            None => self.run_statement(&statement, None),
+        }
+    }
+
+    /// Refuses blocks that are open at the end of their source.
+    pub(super) fn close_blocks(&mut self) -> Result<(), Halt> {
+        match self.blocks.first() {
+            None => Ok(()),
+            Some(block) => {
+                let end = if matches!(block.directive, Directive::For(_)) { "endfor" } else { "endif" };
+                let message =
+                    format!("this block has no end and would swallow all that follows; add `{end} =`");
+                Err(Diagnostic::error(&block.origin, &block.key, message).into())
+            }
+        }
+    }
+
+    fn run_statement(&mut self, statement: &Statement, item: Option<&str>) -> Result<(), Halt> {
+        match statement {
+            Statement::Key { key, value, origin } => {
+                self.store(key.clone(), with_item(value, item), origin.clone())
+            }
+            Statement::Block(block, end) => {
+                let value = with_item(&block.value, item);
+                self.store(block.key.clone(), value.clone(), block.origin.clone())?;
+                let value = value.unwrap_or_default();
+                match block.directive {
+                    Directive::If(condition, wanted) => {
+                        self.run_if(block, condition, wanted, &value, item)?
+                    }
+                    Directive::For(kind) => self.run_for(block, kind, &value)?,
+                    _ => {}
+                }
+                self.run_statement(end, None)
+            }
+        }
+    }
+
+    fn run_if(
+        &mut self,
+        block: &Block,
+        condition: Condition,
+        wanted: Wanted,
+        value: &str,
+        outer: Option<&str>,
+    ) -> Result<(), Halt> {
+        let (holds, tested) = self.test(condition, value);
+        let body =
+            if holds == (wanted == Wanted::Yes) { Some(&block.body) } else { block.otherwise.as_ref() };
+        let item = tested.or_else(|| outer.map(str::to_owned));
+        body.into_iter().flatten().try_for_each(|statement| self.run_statement(statement, item.as_deref()))
+    }
+
+    fn run_for(&mut self, block: &Block, kind: Loop, value: &str) -> Result<(), Halt> {
+        let items = self.items(block, kind, value)?;
+        if items.len() > MAX_REPETITIONS {
+            let (origin, limit) = (block.origin.clone(), MAX_REPETITIONS);
+            return Err(Problem::TooLarge { origin, what: "the number of repetitions".into(), limit }.into());
+        }
+        for statement in &block.body {
+            for item in &items {
+                self.run_statement(statement, Some(item))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a condition holds, and what `%(_)` is in its block.
+    fn test(&mut self, condition: Condition, value: &str) -> (bool, Option<String>) {
+        let (name, compared) = match value.split_once('=') {
+            Some((name, compared)) => (name, Some(compared)),
+            None => (value, None),
+        };
+        let compare = |found: Option<String>| {
+            let holds = found.as_deref().is_some_and(|found| compared.is_none_or(|wanted| wanted == found));
+            (holds, found)
+        };
+        let kind_is = |wanted: EntryKind| {
+            let found = self.world.target(Path::new(value)).ok();
+            (found.is_some_and(|entry| entry.kind == wanted), Some(value.to_owned()))
+        };
+        match condition {
+            Condition::Environment => compare(self.variable(name)),
+            Condition::Option => {
+                self.referenced.insert(name.to_owned());
+                compare(self.raw.has(name).then(|| self.raw.first(name).unwrap_or_default().to_owned()))
+            }
+            Condition::Reload => (self.variable("UWSGI_RELOADS").is_some(), None),
+            Condition::Hostname => (self.world.hostname() == value, Some(value.to_owned())),
+            Condition::HostnameMatch => {
+                (crate::pattern::is_match(value, &self.world.hostname()), Some(value.to_owned()))
+            }
+            Condition::Exists => (self.world.is_readable(Path::new(value)), Some(value.to_owned())),
+            Condition::File => kind_is(EntryKind::File),
+            Condition::Directory => kind_is(EntryKind::Directory),
+            Condition::Plugin => (super::directives::has_plugin(value), Some(value.to_owned())),
+        }
+    }
+
+    fn items(&mut self, block: &Block, kind: Loop, value: &str) -> Result<Vec<String>, Halt> {
+        Ok(match kind {
+            Loop::Words => value.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+            Loop::Glob => {
+                let found = self.world.glob(value);
+                if found.is_empty() { vec![value.to_owned()] } else { found }
+            }
+            Loop::Times => match value.trim().parse::<usize>() {
+                Ok(times) => (1..=times.min(MAX_REPETITIONS + 1)).map(|time| time.to_string()).collect(),
+                Err(_) => {
+                    let message = format!("`{value}` is no number of times; write a whole number");
+                    return Err(Diagnostic::error(&block.origin, &block.key, message).into());
+                }
+            },
+            Loop::Lines => {
+                let text = source::read_text(value, &block.origin, self.world, &mut self.findings)?;
+                text.lines().map(|line| cut(line, MAX_LINE_BYTES).to_owned()).collect()
+            }
+        })
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+}
+
+fn with_item(value: &Option<String>, item: Option<&str>) -> Option<String> {
+    match (value, item) {
+        (Some(value), Some(item)) => Some(value.replace(ITEM, item)),
+        (value, _) => value.clone(),
+    }
+}
+
+/// The beginning of a text, at most so many bytes, whole characters.
+fn cut(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,185 @@
+//! What each directive does.
+
+use super::{Halt, Loader};
+use crate::Command;
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::options::{self, Directive, Need, OptionRow};
+use crate::values;
+use std::path::PathBuf;
+
+/// Names of uWSGI plugins whose work Margrave does itself.
+const BUILT_IN: [&str; 9] = [
+    "python",
+    "http",
+    "corerouter",
+    "logfile",
+    "logsocket",
+    "syslog",
+    "transformation_chunked",
+    "router_static",
+    "stats",
+];
+
+/// Names of uWSGI plugins for other languages and services.
+const FOREIGN: [&str; 26] = [
+    "asyncio_pypy",
+    "cgi",
+    "coroae",
+    "fiber",
+    "forkptyrouter",
+    "gccgo",
+    "glusterfs",
+    "jvm",
+    "jwsgi",
+    "lua",
+    "mongodb",
+    "mono",
+    "perl",
+    "php",
+    "psgi",
+    "pypy",
+    "rack",
+    "rados",
+    "rbthreads",
+    "ring",
+    "ruby",
+    "servlet",
+    "v8",
+    "webdav",
+    "xslt",
+    "zeromq",
+];
+
+/// Whether Margrave has what a uWSGI plugin does: any Python plugin, and a few services.
+pub fn has_plugin(name: &str) -> bool {
+    let is_python =
+        name.strip_prefix("python").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    is_python || BUILT_IN.contains(&name)
+}
+
+impl Loader<'_> {
+    /// Does what a directive says.
+    pub(super) fn obey(
+        &mut self,
+        row: &'static OptionRow,
+        value: Option<String>,
+        origin: &Origin,
+    ) -> Result<(), Halt> {
+        let Some(directive) = row.directive else { return Ok(()) };
+        let given = value.as_deref().unwrap_or_default();
+        match directive {
+            Directive::Load(format) => self.load(given, format, origin)?,
+            Directive::Include | Directive::Inherit => self.load_by_suffix(given, origin, true)?,
+            Directive::InjectBefore => self.inject_before.push(given.to_owned()),
+            Directive::InjectAfter => self.inject_after.push(given.to_owned()),
+            Directive::Set => self.set(row, given, origin)?,
+            Directive::SetPlaceholder => self.set_placeholder(row, given, origin)?,
+            Directive::DeclareOption => self.declare(given, true, origin)?,
+            Directive::DeclareOptionDeferred => self.declare(given, false, origin)?,
+            Directive::Blacklist => self.blacklist = Some(words(given)),
+            Directive::EndBlacklist => self.blacklist = None,
+            Directive::Whitelist => self.whitelist = Some(words(given)),
+            Directive::EndWhitelist => self.whitelist = None,
+            Directive::Strict => self.strict = values::truth(given),
+            Directive::Print | Directive::PrintNow => self.output.push(given.to_owned()),
+            Directive::Exit => return Err(Halt::Command(Command::Exit(exit_code(value.as_deref())))),
+            Directive::Version => return Err(Halt::Command(Command::Version)),
+            Directive::Help => {
+                return Err(Halt::Command(Command::Help(value.filter(|topic| !topic.is_empty()))));
+            }
+            Directive::Get => self.asked.push(given.to_owned()),
+            Directive::ShowConfig => self.wants_show = values::truth(given),
+            Directive::Stop => return Err(Halt::Command(Command::Stop(PathBuf::from(given)))),
+            Directive::Reload => return Err(Halt::Command(Command::Reload(PathBuf::from(given)))),
+            Directive::Plugins(need) => self.note_plugins(row, need, given, origin)?,
+            // Blocks are taken apart before their lines get here.
+            Directive::If(..) | Directive::For(_) | Directive::Else | Directive::End => {}
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {
+        let (key, value) = assignment(row, value, origin)?;
+        self.store(key, Some(value), origin.clone())
+    }
+
+    fn set_placeholder(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {
+        let (key, value) = assignment(row, value, origin)?;
+        if options::find(&key).is_some() || self.custom.iter().any(|option| option.name == key) {
+            let message = format!(
+                "`{key}` is an option and cannot be a placeholder; choose another name, or use `set`"
+            );
+            return Err(Diagnostic::error(origin, row.name(), message).into());
+        }
+        self.store(key, Some(value), origin.clone())?;
+        if let Some(entry) = self.raw.entries.last_mut() {
+            entry.is_placeholder = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_lists(&self, key: &str, origin: &Origin) -> Result<(), Halt> {
+        let is_named = |list: &Vec<String>| list.iter().any(|name| name == key);
+        let ends_list =
+            matches!(self.directive_of(key), Some(Directive::EndBlacklist | Directive::EndWhitelist));
+        let message = if self.blacklist.as_ref().is_some_and(is_named) {
+            "this option is forbidden by `blacklist`; remove it"
+        } else if self.whitelist.as_ref().is_some_and(|list| !is_named(list)) && !ends_list {
+            "this option is not allowed by `whitelist`; remove it, or add it to the list"
+        } else {
+            return Ok(());
+        };
+        Err(Diagnostic::error(origin, key, message).into())
+    }
+
+    fn note_plugins(
+        &mut self,
+        row: &OptionRow,
+        need: Need,
+        value: &str,
+        origin: &Origin,
+    ) -> Result<(), Halt> {
+        for name in value.split(',').map(plugin_name).filter(|name| !name.is_empty()) {
+            if !FOREIGN.contains(&name) && (need == Need::Wanted || has_plugin(name)) {
+                continue;
+            }
+            let message = if FOREIGN.contains(&name) {
+                format!("Margrave has nothing like the plugin `{name}`; keep uWSGI for that part")
+            } else {
+                format!(
+                    "Margrave loads no plugins and has nothing called `{name}`; use `plugins` if it can do without"
+                )
+            };
+            if need == Need::Required {
+                return Err(Diagnostic::error(origin, row.name(), message).into());
+            }
+            self.findings.push(Diagnostic::warning(origin, row.name(), message));
+        }
+        Ok(())
+    }
+}
+
+/// The plugin's name in `0:path/python3_plugin.so` and the like.
+fn plugin_name(word: &str) -> &str {
+    let word = word.trim();
+    let word = word.rsplit(['/', ':']).next().unwrap_or(word);
+    word.trim_end_matches(".so").trim_end_matches("_plugin")
+}
+
+fn assignment(row: &OptionRow, value: &str, origin: &Origin) -> Result<(String, String), Diagnostic> {
+    match value.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => {
+            Err(Diagnostic::error(origin, row.name(), format!("`{value}` sets nothing; write `name=value`")))
+        }
+    }
+}
+
+fn words(value: &str) -> Vec<String> {
+    value.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// 1 without a value; with one its number, which is 0 for an empty value or for text.
+fn exit_code(value: Option<&str>) -> i32 {
+    value.map_or(1, |value| values::leading_number(value).0.unwrap_or(0).rem_euclid(256) as i32)
+}

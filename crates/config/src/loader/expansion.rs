@@ -1,0 +1,85 @@
+//! The three passes of expansion over the table, and what values refer to.
+
+use super::{Halt, Loader};
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
+use crate::expand::{self, Expansion};
+use crate::source;
+
+impl Loader<'_> {
+    /// Remembers which keys are referred to by `%(key)` anywhere, or asked for.
+    pub(super) fn note_references(&mut self) {
+        let values = self.raw.entries.iter().filter_map(|entry| entry.value.as_deref());
+        let templates = self.custom.iter().map(|option| option.template.as_str());
+        for value in values.chain(templates).filter(|value| value.contains("%(")) {
+            for expression in expand::expressions(value, b'%') {
+                self.referenced.extend(expand::names(&expression).map(str::to_owned));
+            }
+        }
+        let asked = self
+            .raw
+            .entries
+            .iter()
+            .filter(|entry| entry.key == "get")
+            .filter_map(|entry| entry.value.clone());
+        self.referenced.extend(asked);
+    }
+
+    /// `$()` over everything that has not taken effect, then `@()`, then `%()`.
+    pub(super) fn expand_values(&mut self) -> Result<(), Halt> {
+        self.expand_pass(b'$', |loader, name, _| Ok(expand::variable(name, |name| loader.variable(name))))?;
+        self.expand_pass(b'@', |loader, name, origin| loader.content(name, origin).map(Some))?;
+        self.expand_pass(b'%', |loader, name, _| {
+            Ok(expand::placeholder(name, |name| loader.raw.first(name).map(str::to_owned)))
+        })
+    }
+
+    fn expand_pass(
+        &mut self,
+        symbol: u8,
+        resolve: impl Fn(&mut Self, &str, &Origin) -> Result<Option<String>, Problem>,
+    ) -> Result<(), Halt> {
+        for at in 0..self.raw.entries.len() {
+            let entry = &self.raw.entries[at];
+            let Some(value) = entry.value.clone().filter(|_| !entry.is_done) else { continue };
+            let (key, origin) = (entry.key.clone(), entry.origin.clone());
+            match expand::expand(&value, symbol, |name| resolve(self, name, &origin))? {
+                Expansion::Unchanged => {}
+                Expansion::Changed(text) => {
+                    self.warn_of_leftover(symbol, &key, &value, &text, &origin);
+                    self.raw.entries[at].value = Some(text);
+                }
+                Expansion::Endless => {
+                    let message = "the value refers to itself and grows without end; break the circle";
+                    return Err(Diagnostic::error(&origin, &key, message).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A value that begins with an expression brought in by another is left as uWSGI leaves it.
+    fn warn_of_leftover(&mut self, symbol: u8, key: &str, before: &str, after: &str, origin: &Origin) {
+        let opening = format!("{}(", char::from(symbol));
+        if !after.starts_with(&opening) || symbol == b'@' {
+            return;
+        }
+        let Some(inner) = expand::expressions(after, symbol).into_iter().next() else { return };
+        let is_known = if symbol == b'$' { self.variable(&inner).is_some() } else { self.raw.has(&inner) };
+        if is_known {
+            let message = format!(
+                "`{before}` gives `{after}`, which is not expanded again at the beginning of a value; move `{inner}` up in the file"
+            );
+            self.findings.push(Diagnostic::warning(origin, key, message));
+        }
+    }
+
+    /// What `@(name)` stands for: the text without one line end behind it.
+    fn content(&mut self, name: &str, origin: &Origin) -> Result<String, Problem> {
+        let mut text = source::read_text(name, origin, self.world, &mut self.findings)?;
+        if text.ends_with(['\n', '\r']) {
+            text.pop();
+        }
+        Ok(text)
+    }
+}

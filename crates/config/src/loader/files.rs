@@ -1,0 +1,141 @@
+//! Loading files: which format, which section, with which magic variables.
+
+use super::{Halt, Loader};
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
+use crate::ini;
+use crate::magic::{self, Line};
+use crate::options::Format;
+use crate::source::{self, Source, split_section};
+use crate::world::EntryKind;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Files that load one another.
+pub const MAX_INCLUDE_DEPTH: usize = 32;
+
+/// Suffixes and the format that each stands for.
+const SUFFIXES: [(&str, Format); 6] = [
+    (".ini", Format::Ini),
+    (".xml", Format::Xml),
+    (".yaml", Format::Yaml),
+    (".yml", Format::Yaml),
+    (".json", Format::Json),
+    (".js", Format::Json),
+];
+
+/// The format that a name's suffix stands for.
+pub fn format_of(name: &str) -> Option<Format> {
+    SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, format)| *format)
+}
+
+impl Loader<'_> {
+    /// Loads a file whose suffix says its format: `include`, `inherit`, positional arguments.
+    pub(crate) fn load_by_suffix(
+        &mut self,
+        name: &str,
+        asked: &Origin,
+        is_template: bool,
+    ) -> Result<(), Halt> {
+        let format = format_of(name).or_else(|| format_of(split_section(name).0)).ok_or_else(|| {
+            let reason =
+                "its suffix is none of .ini, .xml, .yaml, .yml, .json; rename it, or load it by `ini = FILE`";
+            Problem::Unreadable {
+                origin: asked.clone(),
+                source_name: name.to_owned(),
+                reason: reason.to_owned(),
+            }
+        })?;
+        let outer = self.in_template;
+        self.in_template |= is_template;
+        let result = self.load(name, format, asked);
+        self.in_template = outer;
+        result
+    }
+
+    /// Loads a file, or a section of it, in a given format.
+    pub(super) fn load(&mut self, name: &str, format: Format, asked: &Origin) -> Result<(), Halt> {
+        let word = match format {
+            Format::Ini => return self.load_ini(name, asked),
+            Format::Xml => "XML",
+            Format::Yaml => "YAML",
+            Format::Json => "JSON",
+            Format::Other => "pluggable",
+        };
+        let reason = format!("{word} configuration is not built yet; write it as ini");
+        Err(Problem::Unreadable { origin: asked.clone(), source_name: name.to_owned(), reason }.into())
+    }
+
+    fn load_ini(&mut self, name: &str, asked: &Origin) -> Result<(), Halt> {
+        if self.depth >= MAX_INCLUDE_DEPTH {
+            let origin = asked.clone();
+            let what = "the depth of files that load one another".to_owned();
+            return Err(Problem::TooLarge { origin, what, limit: MAX_INCLUDE_DEPTH }.into());
+        }
+        let (file, section) = self.split(name);
+        let file = if file.is_empty() {
+            self.magic.fill_section(section.unwrap_or_default());
+            self.last_file.clone().ok_or_else(|| {
+                let message =
+                    format!("`{name}` means a section of the file loaded last, and none was; name the file");
+                Diagnostic::error(asked, "ini", message)
+            })?
+        } else {
+            self.fill_magic(file, section, asked)?;
+            file.to_owned()
+        };
+        self.last_file = Some(file.clone());
+        let lines = self.lines(&file, asked)?;
+        let pairs = ini::parse(&lines, section.unwrap_or(ini::DEFAULT_SECTION), &mut self.findings);
+        let outer_blocks = std::mem::take(&mut self.blocks);
+        self.depth += 1;
+        for pair in pairs {
+            self.read(pair.key, Some(pair.value), pair.origin)?;
+        }
+        self.close_blocks()?;
+        self.depth -= 1;
+        self.blocks = outer_blocks;
+        Ok(())
+    }
+
+    /// Splits at the last colon, unless only the whole name is a file (uWSGI fails there).
+    fn split<'n>(&self, name: &'n str) -> (&'n str, Option<&'n str>) {
+        let (file, section) = split_section(name);
+        let exists = |path: &str| matches!(Source::parse(path), Source::File(path) if self.world.target(Path::new(path)).is_ok_and(|entry| entry.kind != EntryKind::Directory));
+        if file.len() < name.len() && !file.is_empty() && !exists(file) && exists(name) {
+            (name, None)
+        } else {
+            (file, section)
+        }
+    }
+
+    fn fill_magic(&mut self, file: &str, section: Option<&str>, asked: &Origin) -> Result<(), Halt> {
+        if matches!(Source::parse(file), Source::File(_)) {
+            let top_level = !self.in_template;
+            self.magic
+                .fill(file, section, top_level, self.world)
+                .map_err(|error| source::unreadable(file, asked, &error))?;
+        } else {
+            self.magic.fill_nameless(file);
+        }
+        Ok(())
+    }
+
+    /// The lines of a file between those of `inject-before` and `inject-after`, with magic variables replaced.
+    fn lines(&mut self, file: &str, asked: &Origin) -> Result<Vec<Line>, Halt> {
+        let mut sources = self.inject_before.clone();
+        sources.push(file.to_owned());
+        sources.extend(self.inject_after.iter().cloned());
+        let mut lines = Vec::new();
+        for source in &sources {
+            let text = source::read_text(source, asked, self.world, &mut self.findings)?;
+            lines.extend(magic::substitute(
+                &text,
+                &Arc::from(source.as_str()),
+                &self.magic,
+                &mut self.findings,
+            ));
+        }
+        Ok(lines)
+    }
+}

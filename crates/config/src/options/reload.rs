@@ -1,0 +1,41 @@
+//! Options: reloading, recycling, harakiri.
+
+use super::{Kind, OptionRow, flag, value};
+
+#[rustfmt::skip] // One row a line: a table.
+pub(super) const ROWS: &[OptionRow] = &[
+    value(&["harakiri"], Kind::Seconds, "Longest time of one request.").short('t').works(),
+    flag(&["harakiri-verbose"], "Logs more about a request that took too long.").works(),
+    flag(&["harakiri-kill"], "Kills the worker at the deadline, as uWSGI does, instead of ending the request; new in Margrave.").works(),
+    value(&["max-requests"], Kind::Integer, "Recycles a worker after so many requests.").short('R').works(),
+    value(&["max-requests-delta"], Kind::Integer, "Spread of `max-requests` between workers.").works(),
+    value(&["max-worker-lifetime"], Kind::Seconds, "Recycles a worker after so many seconds.").works(),
+    value(&["min-worker-lifetime"], Kind::Seconds, "Never recycles a worker younger than this.").works(),
+    value(&["reload-on-rss"], Kind::Megabytes, "Recycles a worker whose resident memory is larger.").works(),
+    value(&["reload-on-as"], Kind::Megabytes, "Recycles a worker whose address space is larger.").works(),
+    value(&["worker-reload-mercy"], Kind::Seconds, "Longest wait for the requests of a worker that is recycled.").works(),
+    value(&["reload-mercy"], Kind::Seconds, "Longest wait for requests when the instance stops or reloads.").works(),
+    value(&["touch-reload"], Kind::Path, "Reloads when this file is touched.").list().works(),
+    value(&["touch-workers-reload"], Kind::Path, "Restarts workers when this file is touched.").list(),
+    value(&["touch-chain-reload"], Kind::Path, "Restarts workers one by one when this file is touched.").list(),
+    value(&["fs-reload"], Kind::Path, "Reloads when this file changes.").list(),
+    value(&["fs-brutal-reload"], Kind::Path, "Reloads at once when this file changes.").list(),
+    flag(&["propagate-touch"], "Passes touches on to side processes."),
+    value(&["harakiri-graceful-timeout"], Kind::Seconds, "Time between asking a stuck request to end and killing its worker."),
+    value(&["harakiri-graceful-signal"], Kind::Integer, "Signal that asks a stuck request to end.").accepted("a stuck request is ended inside its worker, without a signal of its own"),
+    value(&["harakiri-queue-threshold"], Kind::Integer, "Ends stuck requests only when others wait."),
+    flag(&["harakiri-no-arh", "no-harakiri-arh", "no-harakiri-after-req-hook"], "Lets hooks after a request take longer."),
+    value(&["max-worker-lifetime-delta"], Kind::Seconds, "Spread of `max-worker-lifetime` between workers."),
+    value(&["reload-on-uss"], Kind::Megabytes, "Recycles a worker whose unique memory is larger."),
+    value(&["reload-on-pss"], Kind::Megabytes, "Recycles a worker whose proportional memory is larger."),
+    value(&["evil-reload-on-as"], Kind::Megabytes, "Kills a worker whose address space is larger."),
+    value(&["evil-reload-on-rss"], Kind::Megabytes, "Kills a worker whose resident memory is larger."),
+    value(&["mem-collector-freq"], Kind::Seconds, "Seconds between looks at memory."),
+    value(&["reload-on-fd"], Kind::Text, "Reloads when a descriptor becomes readable.").list(),
+    value(&["brutal-reload-on-fd"], Kind::Text, "Reloads at once when a descriptor becomes readable.").list(),
+    flag(&["reload-on-exception"], "Recycles a worker after an exception."),
+    value(&["reload-on-exception-type"], Kind::Text, "Recycles a worker after an exception of this class.").list(),
+    value(&["reload-on-exception-value"], Kind::Text, "Recycles a worker after an exception with this text.").list(),
+    value(&["reload-on-exception-repr"], Kind::Text, "Recycles a worker after an exception with this class and text.").list(),
+    value(&["exception-handler"], Kind::Text, "Sends exceptions to a handler.").list(),
+];

@@ -1,0 +1,277 @@
+//! Texts to typed values, leniently where uWSGI is lenient, and saying so.
+
+use crate::settings::Address;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Words that turn a flag off; everything else, also nothing, turns it on.
+const OFF: [&str; 4] = ["false", "off", "no", "0"];
+
+/// Words that people write to turn a flag on.
+const ON: [&str; 8] = ["true", "on", "yes", "1", "", "y", "t", "enable"];
+
+/// Whether a flag with this value is on.
+pub fn truth(value: &str) -> bool {
+    !OFF.contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// Whether a flag's value is one of the words that people write for on and off.
+pub fn is_truth_word(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    OFF.contains(&value.as_str())
+        || ON.contains(&value.as_str())
+        || value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The number at the beginning as `strtol` reads it, and the text behind it; `None` when there is no digit.
+pub fn leading_number(text: &str) -> (Option<i64>, &str) {
+    let text = text.trim_start();
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return (None, text);
+    }
+    let end = text.len() - unsigned.len() + digits;
+    let number = text[..end].parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX });
+    (Some(number), &text[end..])
+}
+
+/// A whole number from 0, and a warning when something stands behind it.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn whole_number(text: &str) -> Result<(u64, Option<String>), String> {
+    let (number, rest) = leading_number(text);
+    let Some(number) = number else {
+        return Err(match text {
+            "" => "a number is missing; write one behind `=`".to_owned(),
+            quoted if quoted.starts_with(['"', '\'']) => format!("{quoted} is no number; remove the quotes"),
+            unset if unset.contains("$(") => format!(
+                "`{unset}` is no number; set the environment variable, or give a default as $(NAME:-4)"
+            ),
+            unset if unset.contains("%(") => format!("`{unset}` is no number; define the placeholder"),
+            other => format!("`{other}` is no number; write a whole number"),
+        });
+    };
+    let number = u64::try_from(number).map_err(|_| format!("`{text}` is negative; write 0 or more"))?;
+    Ok((number, trailing(&number.to_string(), rest)))
+}
+
+/// A number of mebibytes as bytes; with a decimal point it may be broken.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn megabytes(text: &str) -> Result<(u64, Option<String>), String> {
+    const MEBIBYTE: u64 = 1 << 20;
+    let length = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    match text[..length].parse::<f64>() {
+        Ok(number) if text[..length].contains('.') => {
+            let bytes = number * MEBIBYTE as f64;
+            Ok((bytes as u64, trailing(&text[..length], &text[length..])))
+        }
+        _ => {
+            let (number, note) = whole_number(text)?;
+            let is_unit = matches!(text[length..].trim().to_ascii_lowercase().as_str(), "m" | "mb" | "mib");
+            Ok((number.saturating_mul(MEBIBYTE), note.filter(|_| !is_unit)))
+        }
+    }
+}
+
+/// A time such as `5`, `0.5`, `20ms`, `500us`; a bare number counts seconds.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write seconds such as 5 or 0.5, or 20ms, or 500us");
+    let (number, unit) = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)]
+        .into_iter()
+        .find_map(|(unit, factor)| text.strip_suffix(unit).map(|number| (number, factor)))
+        .unwrap_or((text, 1.0));
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+}
+
+/// Permission bits in octal.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn mode(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let is_octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if is_octal => Ok(mode),
+        _ => Err(format!("`{text}` is no mode; write three octal digits such as 660")),
+    }
+}
+
+/// A socket address: `host:port`, `:port`, `[v6]:port`, a path, `@name`.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn address(text: &str) -> Result<Address, String> {
+    if text.is_empty() {
+        return Err("an address is missing; write host:port, :port, or a path".to_owned());
+    }
+    if let Some(number) = text.strip_prefix('=') {
+        return Err(format!("shared sockets (`={number}`) are not built yet; write the address itself"));
+    }
+    if text.starts_with("fd://") {
+        return Err(format!(
+            "`{text}` names an inherited socket, which is not built yet; write the address itself"
+        ));
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Err(format!(
+            "`{text}` is a URL; leave `{scheme}://` out and write `{}`",
+            rest.trim_end_matches('/')
+        ));
+    }
+    if let Some(name) = text.strip_prefix('@') {
+        return Ok(Address::Abstract(name.to_owned()));
+    }
+    if text.starts_with(['/', '.']) {
+        return Ok(Address::Unix(PathBuf::from(text)));
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Ok(Address::Unix(PathBuf::from(text)));
+    };
+    let port = tcp_port(port, text)?;
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => v6,
+        None if host.contains(':') => {
+            return Err(format!("`{text}` is ambiguous; write IPv6 addresses as [::1]:8000"));
+        }
+        None if host == "*" => "",
+        None => host,
+    };
+    Ok(Address::Tcp { host: host.to_owned(), port })
+}
+
+fn tcp_port(port: &str, text: &str) -> Result<u16, String> {
+    let wrong = || match port {
+        unset if unset.contains("$(") || text.contains("$(") => {
+            format!("`{text}` has no port; set the environment variable, or give a default as $(PORT:-8000)")
+        }
+        unset if unset.contains("%(") => format!("`{text}` has no port; define the placeholder"),
+        "" => format!("`{text}` has no port; write one behind the colon"),
+        _ => format!("`{port}` is no port; write a number from 0 to 65535"),
+    };
+    port.trim().parse().map_err(|_| wrong())
+}
+
+/// What stands behind a number, as a warning.
+fn trailing(number: &str, rest: &str) -> Option<String> {
+    let rest = rest.trim();
+    let advice = match rest {
+        "" => return None,
+        comment if comment.starts_with([';', '#']) => "put the comment on a line of its own".to_owned(),
+        unit => match factor(unit) {
+            Some(factor) => {
+                let meant = number.parse::<u64>().unwrap_or(0).saturating_mul(factor);
+                format!("units are not understood, write {meant} if that is meant")
+            }
+            None => "remove the rest".to_owned(),
+        },
+    };
+    Some(format!("only {number} is read, `{rest}` behind it is not; {advice}"))
+}
+
+fn factor(unit: &str) -> Option<u64> {
+    match unit.to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_off_for_four_words_only() {
+        for (value, on) in [
+            ("", true),
+            ("true", true),
+            ("FALSE", false),
+            ("off", false),
+            ("0", false),
+            ("No", false),
+            ("false ; x", true),
+        ] {
+            assert_eq!(truth(value), on, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_what_uwsgi_reads() {
+        for (text, number, note) in [
+            ("4", 4, ""),
+            (" 4", 4, ""),
+            ("2 ; two", 2, "only 2 is read, `; two` behind it is not; put the comment on a line of its own"),
+            ("32k", 32, "write 32768 if that is meant"),
+            ("10 workers", 10, "remove the rest"),
+        ] {
+            let (found, said) = whole_number(text).unwrap();
+            assert_eq!(found, number, "{text}");
+            assert!(said.as_deref().unwrap_or_default().contains(note), "{text}: {said:?}");
+        }
+        for (text, message) in [
+            ("", "missing"),
+            ("abc", "`abc` is no number"),
+            ("-1", "negative"),
+            ("\"4\"", "remove the quotes"),
+            ("$(N)", "set the environment variable"),
+        ] {
+            assert!(whole_number(text).unwrap_err().contains(message), "{text}");
+        }
+    }
+
+    #[test]
+    fn megabytes_may_be_broken_and_have_their_unit() {
+        assert_eq!(megabytes("1.5"), Ok((1_572_864, None)));
+        assert_eq!(megabytes("512M"), Ok((512 << 20, None)));
+        assert!(megabytes("1G").unwrap().1.is_some());
+        assert!(megabytes("x").is_err());
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
+        assert!(duration("soon").is_err() && duration("-1").is_err());
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode("660"), Ok(0o660));
+        assert_eq!(mode("0022"), Ok(0o22));
+        assert!(mode("668").is_err() && mode("").is_err() && mode("rw-rw----").is_err());
+    }
+
+    #[test]
+    fn addresses_are_understood() {
+        let tcp = |host: &str, port| Ok(Address::Tcp { host: host.to_owned(), port });
+        assert_eq!(address("127.0.0.1:80"), tcp("127.0.0.1", 80));
+        assert_eq!(address(":0"), tcp("", 0));
+        assert_eq!(address("[::1]:80"), tcp("::1", 80));
+        assert_eq!(address("*:80"), tcp("", 80));
+        assert_eq!(address("/run/a:b.sock"), Ok(Address::Unix("/run/a:b.sock".into())));
+        assert_eq!(address("my.sock"), Ok(Address::Unix("my.sock".into())));
+        assert_eq!(address("@name"), Ok(Address::Abstract("name".to_owned())));
+        for (text, message) in [
+            ("", "missing"),
+            ("=0", "shared sockets"),
+            ("::1:80", "[::1]"),
+            ("localhost:http", "no port"),
+            (":$(PORT)", "set the environment variable"),
+            ("http://localhost:80/", "write `localhost:80`"),
+            (":99999", "from 0 to 65535"),
+        ] {
+            let error = address(text).unwrap_err();
+            assert!(error.contains(message), "{text}: {error}");
+        }
+    }
+}
