@@ -48,12 +48,6 @@ impl Reactor {
         }
     }
 
-    /// Whether the answer to come is the last one of its connection.
-    pub(crate) fn closes_after_answer(&self) -> bool {
-        self.site.http.keepalive.is_none()
-            || self.drain.as_ref().is_some_and(|drain| drain.passing() == Passing::Impossible)
-    }
-
     /// Bytes in memory that a running request's client has not taken; `None` when it has gone.
     pub(crate) fn owed(&self, work: &Work) -> Option<usize> {
         let connection =

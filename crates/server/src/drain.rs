@@ -75,6 +75,7 @@ impl Reactor {
         self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
         // Nobody takes over: what waits in the backlog has been accepted by the kernel and is ours to answer.
         if heirs.is_none() {
+            self.site.closing.store(true, Relaxed);
             for number in (0u16..).take(self.site.listeners.len()) {
                 self.accept(number, BACKLOG);
             }

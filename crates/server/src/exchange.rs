@@ -85,8 +85,6 @@ pub struct Exchange<'a> {
     /// Bytes are with the reactor, so later ones must queue behind them.
     behind: bool,
     gone: bool,
-    /// The answer is the last one of this connection.
-    closes: bool,
     log_always: bool,
     failed: bool,
     via_file: bool,
@@ -99,7 +97,6 @@ impl<'a> Exchange<'a> {
         thread: usize,
         work: &'a mut Work,
         scratch: &'a mut Scratch,
-        closes: bool,
     ) -> Self {
         let dialect = match shared.site.listeners[usize::from(work.listener)].protocol {
             Protocol::Http => Dialect::Http,
@@ -118,7 +115,6 @@ impl<'a> Exchange<'a> {
             stage: Stage::Open,
             behind: false,
             gone,
-            closes,
             log_always: false,
             failed: false,
             via_file: false,
@@ -194,7 +190,8 @@ impl<'a> Exchange<'a> {
         let fields = fields
             .map(|(name, value)| (name, value))
             .chain(added.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        let (encoder, out, closes) = (&mut self.encoder, &mut self.scratch.out, self.closes);
+        let closes = shared.site.closing.load(Relaxed);
+        let (encoder, out) = (&mut self.encoder, &mut self.scratch.out);
         out.clear();
         with_date(|date| encoder.head(status, fields, known_length, date.as_bytes(), closes, out))?;
         self.stage = Stage::HeadHeld;
@@ -354,10 +351,9 @@ impl<'a> Exchange<'a> {
             encoder: &self.encoder,
             variables: &self.scratch.variables,
             micros,
-            app: self.app,
+            app: Some(self.app),
             core: self.thread,
             via_file: self.via_file,
-            body_length: self.work.body.len(),
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);
         match self.stage {

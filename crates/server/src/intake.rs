@@ -203,6 +203,9 @@ impl Reactor {
         if request.body == BodyLength::Chunked {
             request.body = BodyLength::Known(body.len());
         }
+        if let Some(found) = self.find_file(&request) {
+            return self.answer_with_file(slot, request, found);
+        }
         let connection = &mut self.connections[slot];
         connection.phase = Phase::Queued;
         let work = Work {
@@ -247,7 +250,7 @@ impl Reactor {
         self.refuse_with(slot, 408);
     }
 
-    fn refuse_with(&mut self, slot: usize, status: u16) {
+    pub(crate) fn refuse_with(&mut self, slot: usize, status: u16) {
         self.site.slot.counter(Counter::Refused).fetch_add(1, Relaxed);
         let mut answer = Vec::with_capacity(256);
         with_date(|date| http1::encode_error(status, date.as_bytes(), &mut answer));

@@ -13,6 +13,7 @@ mod delivery;
 mod drain;
 mod eager;
 mod exchange;
+mod files;
 mod intake;
 mod lane;
 mod log;

@@ -30,10 +30,10 @@ pub(crate) struct Line<'a> {
     pub(crate) encoder: &'a ResponseEncoder,
     pub(crate) variables: &'a [(Vec<u8>, Vec<u8>)],
     pub(crate) micros: u64,
-    pub(crate) app: u16,
+    /// Number of the application; `None` when none was asked.
+    pub(crate) app: Option<u16>,
     pub(crate) core: usize,
     pub(crate) via_file: bool,
-    pub(crate) body_length: u64,
 }
 
 impl RequestLog {

@@ -58,6 +58,8 @@ pub(crate) struct Reactor {
     pub(crate) scratch: Box<[u8]>,
     /// Connections whose next request may be in their buffer already.
     pub(crate) resumed: Vec<usize>,
+    // Boxed, because they travel to a thread and back.
+    #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
     next_generation: u32,
     next_sweep: Duration,

@@ -6,6 +6,7 @@ use crate::trust::is_trusted;
 use crate::{Watchdog, WorkerParts};
 use margrave_config::settings::{HttpSettings, ListenerSettings, ProcessSettings, Protocol};
 use margrave_lifecycle::message::ListenerInfo;
+use margrave_static_files::StaticFiles;
 use margrave_stats::scoreboard::{Counter, Layout, Slot};
 use margrave_sys::channel::Channel;
 use margrave_sys::net::PeerAddress;
@@ -13,6 +14,7 @@ use margrave_sys::poller::{Poller, Waker};
 use margrave_wire::Limits;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicBool;
 
 /// Tokens that are no connection: generation `u32::MAX` with these slots.
 const LISTENERS: u32 = 16;
@@ -83,7 +85,10 @@ pub(crate) struct Site {
     pub(crate) slot: Slot<'static>,
     pub(crate) instance: Slot<'static>,
     pub(crate) log: RequestLog,
+    pub(crate) files: Option<StaticFiles>,
     pub(crate) watchdog: Option<Box<dyn Watchdog>>,
+    /// Answers from now on are the last ones of their connections.
+    pub(crate) closing: AtomicBool,
     /// One for each Python thread.
     pub(crate) lanes: Vec<Lane>,
 }
@@ -109,7 +114,6 @@ impl Site {
                 .into_iter()
                 .filter_map(|(info, fd)| Listener::new(info, fd, &settings.listen.listeners))
                 .collect(),
-            http: settings.http,
             host_name: margrave_sys::net::host_name(),
             worker: parts.worker,
             poller,
@@ -120,7 +124,10 @@ impl Site {
             slot: row(scoreboard.words(), layout, parts.slot)?,
             instance: row(scoreboard.words(), layout, 0)?,
             log,
+            files: StaticFiles::new(&settings.static_files),
             watchdog: parts.watchdog,
+            http: settings.http.clone(),
+            closing: AtomicBool::new(settings.http.keepalive.is_none()),
             process: settings.process.clone(),
             lanes: (0..settings.process.threads.max(1)).map(|_| Lane::default()).collect(),
         })

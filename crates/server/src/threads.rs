@@ -240,12 +240,11 @@ impl ThreadLoop<'_> {
     {
         let shared = self.shared;
         let began = clock::monotonic();
-        let closes = reactor.closes_after_answer();
         self.begin(&mut reactor, &work, began);
         drop(reactor);
         shared.site.slot.thread(self.thread, ThreadWord::BusySince).store(micros(began), Relaxed);
         self.attach();
-        let mut exchange = Exchange::new(shared, self.thread, &mut work, &mut self.scratch, closes);
+        let mut exchange = Exchange::new(shared, self.thread, &mut work, &mut self.scratch);
         self.executor.handle(&mut exchange);
         let ended = clock::monotonic();
         let took = micros(ended.saturating_sub(began));

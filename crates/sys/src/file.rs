@@ -24,7 +24,7 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
 /// When the file cannot be looked at.
 pub fn regular_length(file: &File) -> io::Result<Option<u64>> {
     let metadata = file.metadata()?;
-    Ok(metadata.is_file().then(|| metadata.len()))
+    Ok(metadata.is_file().then_some(metadata.len()))
 }
 
 /// Whether the peer of a socket is still there: no end of stream and no error waits.

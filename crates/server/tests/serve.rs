@@ -1,0 +1,218 @@
+//! The reactor under a native executor: no Python, a stand-in for the GIL, and clients that behave badly.
+
+mod stress;
+mod worker;
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+use worker::{Options, Worker, read_answer};
+
+#[test]
+fn a_request_is_answered_and_the_connection_kept() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    for number in 0..3 {
+        write!(client, "GET /hello?{number} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let answer = read_answer(&mut client);
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"hello"[..]));
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let worker = Worker::start(Options { threads: 4, ..Options::default() });
+    let mut client = worker.connect();
+    let requests: String =
+        (0..50).map(|n| format!("GET /echo-target?{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    client.write_all(requests.as_bytes()).unwrap();
+    for number in 0..50 {
+        assert_eq!(read_answer(&mut client).body, format!("/echo-target?{number}").as_bytes());
+    }
+}
+
+#[test]
+fn a_body_arrives_whole_however_it_is_framed() {
+    let worker = Worker::start(Options { body_memory: 1000, ..Options::default() });
+    let body: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+    let mut client = worker.connect();
+    write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    client.write_all(&body).unwrap();
+    assert!(read_answer(&mut client).body == body);
+    write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    for piece in body.chunks(7777) {
+        write!(client, "{:x}\r\n", piece.len()).unwrap();
+        client.write_all(piece).unwrap();
+        client.write_all(b"\r\n").unwrap();
+    }
+    client.write_all(b"0\r\n\r\n").unwrap();
+    assert!(read_answer(&mut client).body == body);
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_continue() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        .unwrap();
+    let mut interim = [0; 25];
+    client.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"ok").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"ok");
+}
+
+#[test]
+fn a_slow_request_does_not_hold_the_others_up() {
+    let worker = Worker::start(Options { threads: 4, ..Options::default() });
+    let mut slow = worker.connect();
+    write!(slow, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let began = Instant::now();
+    let mut client = worker.connect();
+    for _ in 0..20 {
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(&mut client).status, 200);
+    }
+    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the slow request");
+    assert_eq!(read_answer(&mut slow).status, 200);
+}
+
+#[test]
+fn a_large_answer_reaches_a_slow_reader_whole_while_others_are_served() {
+    let worker = Worker::start(Options { threads: 2, write_buffer: 64 * 1024, ..Options::default() });
+    let mut slow = worker.connect();
+    write!(slow, "GET /big?8000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut client = worker.connect();
+    for _ in 0..5 {
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(&mut client).status, 200);
+    }
+    let answer = read_answer(&mut slow);
+    assert_eq!(answer.body.len(), 8_000_000);
+    assert!(answer.body.iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
+}
+
+#[test]
+fn a_file_is_sent_whole_behind_its_head() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    write!(client, "GET /file?3000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let answer = read_answer(&mut client);
+    assert_eq!(answer.body.len(), 3_000_000);
+    write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"hello");
+}
+
+#[test]
+fn a_half_closed_client_still_gets_its_answer() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    write!(client, "GET /sleep?50 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_answer(&mut client).status, 200);
+}
+
+#[test]
+fn nonsense_is_refused_with_an_answer_and_a_close() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    client.write_all(b"NONSENSE\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn a_head_that_never_ends_is_answered_408() {
+    let worker = Worker::start(Options { io_timeout: Duration::from_millis(300), ..Options::default() });
+    let mut client = worker.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn an_overdue_request_is_answered_504_and_its_thread_serves_on() {
+    let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(300)), ..Options::default() });
+    let mut client = worker.connect();
+    write!(client, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let began = Instant::now();
+    assert_eq!(read_answer(&mut client).status, 504);
+    assert!(began.elapsed() < Duration::from_millis(1400));
+    let mut next = worker.connect();
+    write!(next, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut next).status, 200);
+}
+
+#[test]
+fn a_drain_finishes_what_is_in_flight_and_closes_idle_connections() {
+    let worker = Worker::start(Options { threads: 2, ..Options::default() });
+    let mut idle = worker.connect();
+    write!(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    read_answer(&mut idle);
+    let mut busy = worker.connect();
+    write!(busy, "GET /sleep?400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    worker.wait_until_running(1);
+    worker.drain(None);
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    let answer = read_answer(&mut busy);
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("Connection: close"), "{}", answer.head);
+    assert_eq!(worker.end(), [margrave_server::Ending::Drained; 2]);
+}
+
+#[test]
+fn idle_connections_go_to_the_next_generation() {
+    let old = Worker::start(Options::default());
+    let new = Worker::start(Options { name: "new", shares: Some(&old), ..Options::default() });
+    let mut clients: Vec<_> = (0..20).map(|_| old.connect()).collect();
+    for client in &mut clients {
+        write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(client).body, b"old");
+    }
+    new.ready();
+    old.drain(Some(&new));
+    assert_eq!(old.end(), [margrave_server::Ending::Drained]);
+    for client in &mut clients {
+        write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(client).body, b"new");
+    }
+}
+
+#[test]
+fn the_end_of_the_master_ends_the_worker() {
+    let worker = Worker::start(Options { threads: 3, ..Options::default() });
+    worker.lose_master();
+    assert_eq!(worker.end(), [margrave_server::Ending::MasterGone; 3]);
+}
+
+#[test]
+fn nothing_is_lost_or_reordered_under_stress() {
+    for (seed, threads) in [(1, 1), (2, 2), (3, 8), (4, 8)] {
+        let worker = Worker::start(Options { threads, write_buffer: 128 * 1024, ..Options::default() });
+        stress::run(&worker, seed, 24, 40);
+        assert_eq!(worker.open_requests(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn files_are_answered_while_every_thread_is_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.css"), "body {}").unwrap();
+    let worker = Worker::start(Options { files: Some(folder.path().to_owned()), ..Options::default() });
+    let mut busy = worker.connect();
+    write!(busy, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    worker.wait_until_running(1);
+    let began = Instant::now();
+    let mut client = worker.connect();
+    for range in ["", "Range: bytes=0-3\r\n"] {
+        write!(client, "GET /static/a.css HTTP/1.1\r\nHost: a\r\n{range}\r\n").unwrap();
+        let answer = read_answer(&mut client);
+        let expected: (u16, &[u8]) = if range.is_empty() { (200, b"body {}") } else { (206, b"body") };
+        assert_eq!((answer.status, answer.body.as_slice()), expected);
+    }
+    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the application");
+    write!(client, "GET /static/missing HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"hello", "the application gets what is no file");
+}

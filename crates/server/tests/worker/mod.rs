@@ -1,0 +1,325 @@
+//! A worker in this process: server threads with a native executor, and what tests do to it.
+
+use margrave_config::Settings;
+use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
+use margrave_lifecycle::message::{ListenerInfo, ToWorker, encode};
+use margrave_server::{Ending, Exchange, Executor, SendError, Server, WorkerParts, Written};
+use margrave_stats::scoreboard::{Counter, Layout, Slot, ThreadWord};
+use margrave_sys::channel::Channel;
+use margrave_sys::net;
+use margrave_sys::shm::SharedWords;
+use margrave_wire::Known;
+use std::io::{PipeWriter, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest a test waits for anything.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Options<'a> {
+    pub threads: u16,
+    pub body_memory: usize,
+    pub write_buffer: usize,
+    pub io_timeout: Duration,
+    pub harakiri: Option<Duration>,
+    /// Served below `/static`.
+    pub files: Option<PathBuf>,
+    pub name: &'static str,
+    /// Listen on this worker's socket, but not before [`Worker::ready`].
+    pub shares: Option<&'a Worker>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            body_memory: 256 * 1024,
+            write_buffer: 1 << 20,
+            io_timeout: Duration::from_secs(30),
+            harakiri: None,
+            files: None,
+            name: "old",
+            shares: None,
+        }
+    }
+}
+
+pub struct Worker {
+    address: String,
+    listener: OwnedFd,
+    control: Channel,
+    heirs: Channel,
+    liveness: Mutex<Option<PipeWriter>>,
+    words: SharedWords,
+    layout: Layout,
+    threads: usize,
+    running: Vec<JoinHandle<Ending>>,
+    server: Arc<Server>,
+}
+
+impl Worker {
+    pub fn start(options: Options<'_>) -> Self {
+        let mut settings = Settings::default();
+        settings.process.threads = options.threads;
+        settings.process.harakiri = options.harakiri;
+        settings.http.body_memory = options.body_memory;
+        settings.http.write_buffer = options.write_buffer;
+        settings.http.io_timeout = options.io_timeout;
+        settings.log.disable_requests = true;
+        settings.static_files.maps =
+            options.files.iter().map(|root| ("/static".into(), root.clone())).collect();
+        let listener = ListenerSettings {
+            protocol: Protocol::Http,
+            address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            option: "http-socket".into(),
+            origin: String::new(),
+        };
+        let (fd, address) = match options.shares {
+            Some(other) => (other.listener.try_clone().unwrap(), other.address.clone()),
+            None => net::bind(&listener, &ListenSettings::default()).unwrap(),
+        };
+        settings.listen.listeners.push(listener);
+        let layout = Layout { slots: 2, threads: usize::from(options.threads) };
+        let (words, _memory) = SharedWords::create(layout.words()).unwrap();
+        let (control, control_end) = Channel::pair().unwrap();
+        let (heirs, adoption) = Channel::pair().unwrap();
+        let (alive, liveness) = std::io::pipe().unwrap();
+        let server = Server::new(WorkerParts {
+            settings,
+            listeners: vec![(ListenerInfo { index: 0, address: address.clone() }, fd.try_clone().unwrap())],
+            control: control_end.into_fd(),
+            liveness: alive.into(),
+            adoption: adoption.into_fd(),
+            scoreboard: words,
+            layout,
+            slot: 1,
+            worker: 1,
+            watchdog: None,
+        })
+        .unwrap();
+        let server = Arc::new(server);
+        let gil = Arc::new(Gil::default());
+        let threads = usize::from(options.threads);
+        let running = (0..threads)
+            .map(|thread| {
+                let (server, gil, name) = (Arc::clone(&server), Arc::clone(&gil), options.name);
+                std::thread::spawn(move || server.run_thread(thread, &mut App { gil, name }))
+            })
+            .collect();
+        if options.shares.is_none() {
+            server.ready(Vec::new()).unwrap();
+        }
+        Self {
+            address,
+            listener: fd,
+            control,
+            heirs,
+            liveness: Mutex::new(Some(liveness)),
+            words,
+            layout,
+            threads,
+            running,
+            server,
+        }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(&self.address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.set_write_timeout(Some(PATIENCE)).unwrap();
+        client
+    }
+
+    fn slot(&self) -> Slot<'static> {
+        Slot::new(self.words.words(), self.layout, 1).unwrap()
+    }
+
+    pub fn open_requests(&self) -> u64 {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let open = self.slot().counter(Counter::InFlight).load(Relaxed);
+            if open == 0 || std::time::Instant::now() > deadline {
+                return open;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn wait_until_running(&self, count: usize) {
+        let busy = |thread| self.slot().thread(thread, ThreadWord::BusySince).load(Relaxed) != 0;
+        while (0..self.threads).filter(|&thread| busy(thread)).count() < count {
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn drain(&self, heir: Option<&Worker>) {
+        let message = ToWorker::Drain { mercy_ms: 10_000, adopt: heir.is_some() };
+        let heirs: Vec<_> = heir.iter().map(|heir| heir.heirs.as_fd()).collect();
+        self.control.send(&encode(&message).unwrap(), &heirs).unwrap();
+    }
+
+    pub fn ready(&self) {
+        self.server.ready(Vec::new()).unwrap();
+    }
+
+    pub fn lose_master(&self) {
+        drop(self.liveness.lock().unwrap().take());
+    }
+
+    pub fn end(self) -> Vec<Ending> {
+        let endings = self.running.into_iter().map(|thread| thread.join().unwrap()).collect();
+        drop(self.server);
+        endings
+    }
+}
+
+/// A lock that a thread keeps while it computes and gives up while it sleeps.
+#[derive(Default)]
+pub struct Gil {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl Gil {
+    fn take(&self) {
+        let taken = self.taken.lock().unwrap();
+        *self.free.wait_while(taken, |taken| *taken).unwrap() = true;
+    }
+
+    fn give(&self) {
+        *self.taken.lock().unwrap() = false;
+        self.free.notify_one();
+    }
+}
+
+struct App {
+    gil: Arc<Gil>,
+    name: &'static str,
+}
+
+impl Executor for App {
+    fn attach(&mut self) {
+        self.gil.take();
+    }
+
+    fn detach(&mut self) {
+        self.gil.give();
+    }
+
+    fn handle(&mut self, exchange: &mut Exchange<'_>) {
+        let var =
+            |known| String::from_utf8_lossy(exchange.request().var(known).unwrap_or_default()).into_owned();
+        let (path, query) = (var(Known::PathInfo), var(Known::QueryString));
+        let number: u64 = query.parse().unwrap_or(0);
+        let target = var(Known::RequestUri);
+        let result = match path.as_str() {
+            "/sleep" => {
+                self.gil.give();
+                std::thread::sleep(Duration::from_millis(number));
+                self.gil.take();
+                whole(exchange, b"slept")
+            }
+            "/echo" => {
+                let mut body = Vec::new();
+                exchange.body().read_to_end(&mut body).unwrap();
+                whole(exchange, &body)
+            }
+            "/echo-target" => whole(exchange, target.as_bytes()),
+            "/name" => whole(exchange, self.name.as_bytes()),
+            "/big" => self.big(exchange, number),
+            "/file" => file(exchange, number),
+            "/fail" => return exchange.fail(),
+            _ => whole(exchange, b"hello"),
+        };
+        match result {
+            Ok(()) | Err(SendError::Gone) => exchange.finish(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl App {
+    fn big(&self, exchange: &mut Exchange<'_>, length: u64) -> Result<(), SendError> {
+        exchange.start(b"200 OK", &mut std::iter::empty(), None)?;
+        let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+        for piece in bytes.chunks(50_000) {
+            if exchange.write(piece)? == Written::Full {
+                self.gil.give();
+                let drained = exchange.wait_drained();
+                self.gil.take();
+                drained?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn whole(exchange: &mut Exchange<'_>, body: &[u8]) -> Result<(), SendError> {
+    exchange.start(b"200 OK", &mut std::iter::empty(), Some(body.len() as u64))?;
+    exchange.write(body).map(drop)
+}
+
+fn file(exchange: &mut Exchange<'_>, length: u64) -> Result<(), SendError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![b'f'; usize::try_from(length).unwrap()]).unwrap();
+    exchange.start(b"200 OK", &mut std::iter::empty(), Some(length))?;
+    exchange.send_file(file, 0, length).map(drop)
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+/// Reads one answer, framed by Content-Length or chunks.
+pub fn read_answer(client: &mut TcpStream) -> Answer {
+    try_read_answer(client).expect("an answer")
+}
+
+pub fn try_read_answer(client: &mut TcpStream) -> std::io::Result<Answer> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let status = head[9..12].parse().unwrap();
+    let field = |name: &str| {
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
+    };
+    let mut body = Vec::new();
+    if field("Transfer-Encoding").as_deref() == Some("chunked") {
+        loop {
+            let size = usize::from_str_radix(read_line(client)?.trim(), 16).unwrap();
+            let mut piece = vec![0; size + 2];
+            client.read_exact(&mut piece)?;
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&piece[..size]);
+        }
+    } else {
+        body = vec![0; field("Content-Length").map_or(0, |length| length.parse().unwrap())];
+        client.read_exact(&mut body)?;
+    }
+    Ok(Answer { status, head, body })
+}
+
+fn read_line(client: &mut TcpStream) -> std::io::Result<String> {
+    let mut line = String::new();
+    loop {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        line.push(char::from(byte[0]));
+        if byte[0] == b'\n' {
+            return Ok(line);
+        }
+    }
+}
