@@ -1,0 +1,104 @@
+# make run    build Margrave, install it with Django into .venv, serve examples/django-site on http://127.0.0.1:8000
+# make test   every check there is
+# make bench  CPU time per request beside uWSGI and bjoern
+# make help   the rest
+#
+# PYTHON=/path/to/python3 chooses the interpreter (3.9 or newer); everything made goes to .venv, .run and target.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run install prepare test fmt clippy unit tidy versions peers python-tests conformance bench images clean tools
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := .run/peers
+SITE := examples/django-site
+URL := http://127.0.0.1:8000
+VERSIONS := 3.9 3.11 3.13
+# The interpreter itself, not a shim or link in front of it: PyO3 must see the same one each time, or it rebuilds.
+REAL_PYTHON = $(shell $(PYTHON) -c 'import os,sys; print(os.path.realpath(sys._base_executable or sys.executable))' 2>/dev/null)
+# nextest is quicker; cargo's own runner does as well.
+RUNNER = $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo test)
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+
+help:
+	@sed -n '1,7s/^# \{0,1\}//p' Makefile
+
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: there is no '$(CARGO)' in PATH. Install Rust 1.88 or newer (https://rustup.rs), then run make again."; exit 1; }
+	@command -v cc >/dev/null || { echo "A C linker is missing: there is no 'cc' in PATH. On Debian: apt-get install build-essential."; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: there is no '$(PYTHON)' in PATH. Install Python 3.9 or newer, or name one: make PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { echo "$(PYTHON) is too old: $$($(PYTHON) -V 2>&1). Margrave needs 3.9 or newer: make PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv."; exit 1; }
+
+# ---- install: executable and extension built by cargo, put into .venv ------------------------------------------------
+
+install: tools
+	@echo "[1/5] Building Margrave (release; the first time takes a few minutes)"
+	@PYO3_PYTHON=$(REAL_PYTHON) $(CARGO) build --release --quiet -p margrave-cli -p margrave-python --features margrave-python/extension-module
+	@echo "[2/5] Installing Margrave, Django and Flask into $(VENV)"
+	@tools/install.sh $(REAL_PYTHON) $(VENV) target/release $(SITE)/requirements.txt examples/flask-app/requirements.txt tests/requirements.txt
+
+prepare: install
+	@echo "[3/5] Migrating and filling the database of $(SITE)"
+	@$(BIN)/python $(SITE)/manage.py migrate --verbosity 0
+	@echo "      $$($(BIN)/python $(SITE)/manage.py seed)"
+	@echo "[4/5] Collecting static files"
+	@$(BIN)/python $(SITE)/manage.py collectstatic --noinput --verbosity 0
+
+# The waiting part runs beside the server, which takes this shell's place: the pidfile tells that it is ours that answers.
+run: prepare
+	@echo "[5/5] Starting Margrave; Ctrl-C stops it"
+	@( for _ in $$(seq 150); do \
+	     if [ "$$(cat $(SITE)/uwsgi.pid 2>/dev/null)" = "$$$$" ] && $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(URL)/health/", timeout=5)' 2>/dev/null; \
+	     then echo; echo "      $(URL)   (log in as demo, password demo)"; exit; fi; \
+	     kill -0 $$$$ 2>/dev/null || exit; sleep 0.2; done ) & \
+	STOCKROOM_OWNER="$${STOCKROOM_OWNER:-$${USER:-make run}}" exec $(BIN)/margrave $(SITE)/uwsgi.ini
+
+# ---- checks ----------------------------------------------------------------------------------------------------------
+
+test: fmt clippy unit tidy prepare peers versions conformance python-tests
+
+fmt:
+	@echo "== cargo fmt"; $(CARGO) fmt --all --check
+
+clippy: tools
+	@echo "== clippy"; PYO3_PYTHON=$(REAL_PYTHON) $(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+
+# Test binaries of the extension link libpython, which may stand in a place of its own.
+unit: tools
+	@echo "== cargo $(RUNNER)"
+	@export PYO3_PYTHON=$(REAL_PYTHON) LD_LIBRARY_PATH="$$($(REAL_PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))'):$${LD_LIBRARY_PATH:-}"; \
+	$(CARGO) $(RUNNER) --workspace
+
+tidy: tools
+	@echo "== xtask tidy"; $(CARGO) run --quiet -p xtask -- tidy
+
+# The real uWSGI, for conformance and the benchmark; needs a C compiler and Python's headers.
+peers: tools
+	@echo "== the real uWSGI, in $(PEERS)"
+	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt
+
+versions: tools
+	@for version in $(VERSIONS); do tools/smoke.sh $$version; done
+
+conformance:
+	@echo "== conformance with uWSGI"; $(PYTEST) conformance --margrave $(BIN)/margrave --uwsgi $(PEERS)/bin/uwsgi
+
+python-tests:
+	@echo "== end to end"; $(PYTEST) tests --margrave $(BIN)/margrave
+
+# The screenshots of the README.
+images: prepare
+	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave $(BIN)/margrave
+
+bench: install
+	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt bjoern
+	@$(BIN)/python benches/hello.py --margrave $(BIN)/margrave --peers $(PEERS)/bin
+
+clean:
+	rm -rf $(VENV) .run build python/*.egg-info
+	$(CARGO) clean
