@@ -64,6 +64,23 @@ def thread(function):
     return started
 
 
+def harakiri(seconds):
+    """Gives each call a deadline of its own."""
+
+    def decorator(function):
+        @functools.wraps(function)
+        def limited(*args, **kwargs):
+            uwsgi.set_user_harakiri(seconds)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                uwsgi.set_user_harakiri(0)
+
+        return limited
+
+    return decorator
+
+
 def _not_built(name):
     def decorator(*args, **kwargs):
         raise NotImplementedError(f"uwsgidecorators.{name}: this Margrave does not have the feature beneath it yet")
@@ -73,6 +90,6 @@ def _not_built(name):
 
 
 for _name in (
-    "spool spoolraw spoolforever timer rbtimer mstimer cron filemon signal mulefunc mule muleloop mulemsg farm rpc harakiri erlang"
+    "spool spoolraw spoolforever timer rbtimer mstimer cron filemon signal mulefunc mule muleloop mulemsg farm rpc erlang"
 ).split():
     globals()[_name] = _not_built(_name)

@@ -1,5 +1,6 @@
 """A worker: what happens in Python between the fork and the end of the process."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -12,8 +13,9 @@ def main(worker, settings, apps):
     """Serves until the worker ends; returning lets the interpreter finalize."""
     number = worker.number
     reset_signals()
+    set_process_name(number, settings["process"])
     threading.current_thread().name = thread_name(number, 0)
-    worker.start()
+    worker.start(*watch_signals(worker))
     call_hook("post_fork_hook")
     if settings["process"]["lazy_apps"]:
         from margrave import zygote
@@ -69,6 +71,29 @@ def reset_signals():
     """An event loop that the application made at import has left its wake-up descriptor behind."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def watch_signals(worker):
+    """Handlers for the watchdog: one signal writes a thread's stack, one raises in the main thread."""
+    from margrave._margrave import RequestTimeout
+
+    stack, interrupt = signal.SIGRTMIN + 3, signal.SIGRTMIN + 4
+
+    def give_up(number, frame):
+        # Too late for the request that was meant: the thread is at the next one.
+        if worker.is_overdue():
+            raise RequestTimeout("the request has run longer than `harakiri` allows")
+
+    faulthandler.register(stack, file=2, all_threads=False)
+    signal.signal(interrupt, give_up)
+    return stack, interrupt
+
+
+def set_process_name(number, process):
+    """What `ps` shows, as `procname` and its relatives say."""
+    name = process["procname"] or (f"uWSGI worker {number}" if process["auto_procname"] else None)
+    if name is not None:
+        sys.modules["uwsgi"].setprocname(process["procname_prefix"] + name + process["procname_append"])
 
 
 def call_hook(name):

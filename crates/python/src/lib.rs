@@ -7,6 +7,7 @@
 pub mod error;
 pub mod ffi;
 pub mod uwsgi;
+pub mod watchdog;
 pub mod worker;
 pub mod wsgi;
 pub mod zygote;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 /// The native half of the `margrave` package.
 #[pymodule]
 mod _margrave {
+    #[pymodule_export]
+    use crate::watchdog::RequestTimeout;
     #[pymodule_export]
     use crate::worker::Worker;
     #[pymodule_export]

@@ -2,8 +2,10 @@
 
 use crate::error::Error;
 use crate::ffi::gil;
+use crate::ffi::thread::current_ident;
 use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
+use crate::watchdog::{Lane, PythonWatchdog, Signals};
 use crate::wsgi::apps::{App, AppTable};
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
@@ -23,6 +25,7 @@ pub struct Worker {
     respawn: u32,
     server: OnceLock<Server>,
     table: OnceLock<Table>,
+    lanes: Arc<[Lane]>,
 }
 
 struct Table {
@@ -40,6 +43,7 @@ impl Worker {
             respawn,
             server: OnceLock::new(),
             table: OnceLock::new(),
+            lanes: (0..instance.settings.process.threads.max(1)).map(|_| Lane::default()).collect(),
         }
     }
 
@@ -80,10 +84,16 @@ impl Worker {
         self.instance.worker()
     }
 
-    /// Sets the server up. From here on the process has a native thread beside the Python ones.
-    fn start(&self) -> Result<(), Error> {
+    /// Sets the server up. From here on the process has a native thread beside the Python ones. The signals are
+    /// those that Python has handlers for: `stack` writes a thread's stack, `interrupt` raises in the main thread.
+    fn start(&self, stack: i32, interrupt: i32) -> Result<(), Error> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let server = Server::new(parts.ok_or(Error::Order("Worker.start was called twice"))?)?;
+        let mut parts = parts.ok_or(Error::Order("Worker.start was called twice"))?;
+        if let Some(row) = self.instance.row() {
+            let signals = Signals { stack, interrupt };
+            parts.watchdog = Some(Box::new(PythonWatchdog::new(Arc::clone(&self.lanes), row, signals)));
+        }
+        let server = Server::new(parts)?;
         let _ = self.server.set(server);
         self.sign_in();
         Ok(())
@@ -107,6 +117,11 @@ impl Worker {
         Ok(self.server()?.load_failed(LoadFailure { message })?)
     }
 
+    /// Whether the main thread's request is to be given up.
+    fn is_overdue(&self) -> bool {
+        self.lanes[0].is_unwanted()
+    }
+
     /// Serves on the calling thread until the worker ends; why it ends.
     fn run(&self, py: Python<'_>, thread: usize) -> PyResult<&'static str> {
         let server = self.server()?;
@@ -116,9 +131,12 @@ impl Worker {
             after_request: table.after_request.as_ref().map(|hook| hook.clone_ref(py)),
             show_exceptions: self.instance.settings.python.catch_exceptions,
         };
+        let lanes = Arc::clone(&self.lanes);
+        let lane = lanes.get(thread).ok_or(Error::Order("more threads than `threads` says"))?;
+        lane.serve(current_ident(py));
         let bridge = Bridge::new(py, plan, &self.facts(thread))?;
         let ending = gil::released(py, |state| {
-            let mut executor = WsgiExecutor::new(state, bridge);
+            let mut executor = WsgiExecutor::new(state, bridge, lane);
             let ending = server.run_thread(thread, &mut executor);
             executor.close();
             ending

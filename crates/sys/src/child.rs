@@ -1,4 +1,4 @@
-//! Children of the zygote and signals to its relatives: pidfds, waiting, reaping.
+//! Children of the zygote: pidfds, waiting, reaping.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
@@ -54,22 +54,6 @@ pub fn wait_readable(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
     }
 }
 
-/// Sends SIGHUP, which asks a master to reload.
-///
-/// # Errors
-/// When there is no such process or no right to signal it.
-pub fn hang_up(pid: i32) -> io::Result<()> {
-    Ok(kill_process(pid_of(pid)?, Signal::HUP)?)
-}
-
-/// Sends SIGQUIT, which asks a master to stop at once.
-///
-/// # Errors
-/// When there is no such process or no right to signal it.
-pub fn quit(pid: i32) -> io::Result<()> {
-    Ok(kill_process(pid_of(pid)?, Signal::QUIT)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +72,7 @@ mod tests {
     fn pids_that_mean_groups_are_refused() {
         for pid in [0, -1, -5] {
             assert!(open_pidfd(pid).is_err());
-            assert!(hang_up(pid).is_err());
+            assert!(kill(pid).is_err());
         }
     }
 }

@@ -1,9 +1,24 @@
-//! The calling thread, and the hard end of its process.
+//! Threads of this process, and its hard end.
+
+use std::io;
 
 /// The kernel's id of the calling thread.
 #[must_use]
 pub fn id() -> u64 {
     rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs().into()
+}
+
+/// Sends a signal to one thread of this process.
+///
+/// # Errors
+/// When there is no such thread, or the number is no signal.
+pub fn signal(thread: u64, number: i32) -> io::Result<()> {
+    let thread = libc::pid_t::try_from(thread).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes three numbers; a thread that has ended gives ESRCH, and ids of other processes do not match ours.
+    match unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, number) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Ends the process at once: no destructors, no exit handlers. For processes whose threads cannot be stopped.

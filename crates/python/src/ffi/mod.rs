@@ -11,3 +11,4 @@ pub mod gil;
 pub mod lease;
 pub mod object;
 pub mod text;
+pub mod thread;

@@ -1,14 +1,16 @@
 //! Who and where this process is, how the others are, reload and stop.
 
+use super::current;
 use super::instance::{self, Instance, epoch_seconds};
 use margrave_stats::scoreboard::{Counter, Slot, ThreadWord, WorkerState};
-use margrave_sys::child::{hang_up, quit};
-use margrave_sys::memory::memory;
+use margrave_sys::clock::monotonic;
+use margrave_sys::process::{Signal, memory_of, try_kill};
+use margrave_sys::title::Title;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(worker_id, module)?)?;
@@ -22,7 +24,9 @@ pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mem, module)?)?;
     module.add_function(wrap_pyfunction!(micros, module)?)?;
     module.add_function(wrap_pyfunction!(reload, module)?)?;
-    module.add_function(wrap_pyfunction!(stop, module)?)
+    module.add_function(wrap_pyfunction!(stop, module)?)?;
+    module.add_function(wrap_pyfunction!(setprocname, module)?)?;
+    module.add_function(wrap_pyfunction!(set_user_harakiri, module)?)
 }
 
 fn here() -> PyResult<&'static Instance> {
@@ -75,8 +79,8 @@ fn total_requests(_ignored: &Bound<'_, PyTuple>) -> PyResult<u64> {
 #[pyfunction]
 #[pyo3(signature = (*_ignored))]
 fn mem(_ignored: &Bound<'_, PyTuple>) -> PyResult<(u64, u64)> {
-    let memory = memory()?;
-    Ok((memory.resident, memory.virtual_size))
+    let own = margrave_sys::process::id();
+    memory_of(own).ok_or_else(|| PyRuntimeError::new_err("/proc does not tell the memory of this process"))
 }
 
 #[pyfunction]
@@ -90,14 +94,36 @@ fn micros(_ignored: &Bound<'_, PyTuple>) -> u64 {
 #[pyfunction]
 #[pyo3(signature = (*_ignored))]
 fn reload(_ignored: &Bound<'_, PyTuple>) -> PyResult<Option<bool>> {
-    Ok(hang_up(here()?.master_pid).is_ok().then_some(true))
+    Ok(try_kill(here()?.master_pid, Signal::HUP).is_ok().then_some(true))
 }
 
 /// Stops the instance at once.
 #[pyfunction]
 #[pyo3(signature = (*_ignored))]
 fn stop(_ignored: &Bound<'_, PyTuple>) -> PyResult<Option<bool>> {
-    Ok(quit(here()?.master_pid).is_ok().then_some(true))
+    Ok(try_kill(here()?.master_pid, Signal::QUIT).is_ok().then_some(true))
+}
+
+/// The name that `ps` shows.
+#[pyfunction]
+#[pyo3(signature = (name, /))]
+fn setprocname(name: &str) {
+    if let Some(title) = Title::find() {
+        title.set(name);
+    }
+}
+
+/// A deadline for the request of this thread, in seconds from now; 0 takes it away.
+#[pyfunction]
+#[pyo3(signature = (seconds, /))]
+fn set_user_harakiri(seconds: u64) -> PyResult<()> {
+    let thread = current::exchange("set_user_harakiri", |exchange| exchange.thread())?;
+    if let Some(row) = here()?.row() {
+        let deadline = monotonic() + Duration::from_secs(seconds);
+        let micros = if seconds == 0 { 0 } else { u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX) };
+        row.thread(thread, ThreadWord::UserDeadline).store(micros, Relaxed);
+    }
+    Ok(())
 }
 
 /// One dictionary per configured worker.

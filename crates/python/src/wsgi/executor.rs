@@ -11,6 +11,7 @@ use crate::ffi::function::make;
 use crate::ffi::gil::{self, ThreadState};
 use crate::ffi::object::{call_two, is_unshared};
 use crate::uwsgi::current;
+use crate::watchdog::{Lane, RequestTimeout};
 use margrave_server::{Exchange, Executor};
 use margrave_wire::BodyLength;
 use pyo3::prelude::*;
@@ -39,6 +40,7 @@ struct Handles {
 pub struct WsgiExecutor<'t> {
     state: &'t mut ThreadState,
     bridge: Bridge,
+    lane: &'t Lane,
 }
 
 /// All of an executor but the thread state.
@@ -76,13 +78,13 @@ impl Handles {
 impl<'t> WsgiExecutor<'t> {
     /// For the thread whose state `state` is.
     #[must_use]
-    pub fn new(state: &'t mut ThreadState, bridge: Bridge) -> Self {
-        Self { state, bridge }
+    pub fn new(state: &'t mut ThreadState, bridge: Bridge, lane: &'t Lane) -> Self {
+        Self { state, bridge, lane }
     }
 
     /// Frees the Python objects, attached.
     pub fn close(self) {
-        let Self { state, bridge } = self;
+        let Self { state, bridge, .. } = self;
         state.attach();
         drop(bridge);
         state.detach();
@@ -168,11 +170,15 @@ impl Bridge {
                 report::line(&format!("{} {}", request_line(exchange), text));
                 exchange.fail();
             }
+            Failure::Raised(error) if error.is_instance_of::<RequestTimeout>(py) => exchange.fail(),
             Failure::Raised(error) => {
                 let page = self.plan.show_exceptions.then(|| report::traceback(py, &error));
                 report::exception(py, error);
                 match page {
-                    Some(page) if !exchange.head_sent() => show(exchange, &page),
+                    Some(page) if !exchange.head_sent() => {
+                        show(exchange, &page);
+                        exchange.finish();
+                    }
                     _ => exchange.fail(),
                 }
             }
@@ -207,8 +213,14 @@ impl Executor for WsgiExecutor<'_> {
     }
 
     fn handle(&mut self, exchange: &mut Exchange<'_>) {
-        let Self { state, bridge } = self;
-        let outcome = catch_unwind(AssertUnwindSafe(|| state.with(|py| bridge.handle(py, exchange))));
+        let Self { state, bridge, lane } = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            state.with(|py| {
+                lane.enter();
+                bridge.handle(py, exchange);
+                lane.leave(py);
+            });
+        }));
         if outcome.is_err() {
             report::line(
                 "margrave: internal error while a request was answered; it got 500; please report this",
