@@ -14,8 +14,8 @@ pub fn option_for(name: &str) -> Option<&'static str> {
 /// The nearest name by edits; working options win a tie.
 fn nearest(name: &str) -> Option<&'static str> {
     let allowed = match name.chars().count() {
-        0..=2 => return None,
-        3..=5 => 1,
+        0..=3 => return None,
+        4..=5 => 1,
         6..=9 => 2,
         _ => 3,
     };
