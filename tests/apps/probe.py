@@ -78,7 +78,7 @@ def place(environ, start_response):
             "uid": os.getuid(),
             "gid": os.getgid(),
             "groups": os.getgroups(),
-            "umask": os.umask(os.umask(0o22)),
+            "umask": umask(),
             "environment": dict(os.environ),
             "loaded": LOADED,
         },
@@ -86,6 +86,13 @@ def place(environ, start_response):
 
 
 LOADED = os.getpid()
+
+
+def umask():
+    """There is no call that only looks."""
+    value = os.umask(0o22)
+    os.umask(value)
+    return value
 
 
 @route
@@ -459,7 +466,7 @@ def module(environ, start_response):
             "numproc": uwsgi.numproc,
             "worker_id": uwsgi.worker_id(),
             "masterpid": uwsgi.masterpid(),
-            "mypid": uwsgi.mypid(),
+            "mypid": getattr(uwsgi, "mypid", os.getpid)(),  # uWSGI 2.0 has none
             "total_requests": uwsgi.total_requests(),
             "workers": [{key: plain(value) for key, value in worker.items() if key != "apps"} for worker in uwsgi.workers()],
             "connected": uwsgi.is_connected(uwsgi.connection_fd()),
