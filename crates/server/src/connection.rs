@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) hangup: bool,
     /// Bytes read and not consumed.
     pub(crate) input: Vec<u8>,
+    /// A head has begun to arrive, and its time runs.
+    pub(crate) head_began: bool,
     /// A request whose body arrives.
     pub(crate) partial: Option<Box<Partial>>,
     pub(crate) output: Output,
@@ -93,6 +95,7 @@ impl Connection {
             readable: true,
             hangup: false,
             input: Vec::new(),
+            head_began: false,
             partial: None,
             output: Output::default(),
             deadline,

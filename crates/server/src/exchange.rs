@@ -13,8 +13,7 @@ use crate::threads::Shared;
 use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
-use margrave_wire::Request;
-use margrave_wire::{Protocol as Dialect, ResponseEncoder, ResponseError};
+use margrave_wire::{Known, Protocol as Dialect, Request, ResponseEncoder, ResponseError};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -261,9 +260,26 @@ impl<'a> Exchange<'a> {
             Stage::HeadHeld | Stage::HeadSent => {}
         }
         let end = self.encoder.finish();
+        self.report_wrong_length(end.short);
         // An error here means that the client has gone, which ends the exchange just as well.
         let _ = self.send_with_head(&[], &[], end.tail);
         self.stage = Stage::Over(if end.keep_alive && !self.gone { Next::Read } else { Next::Close });
+    }
+
+    /// The client is protected from a wrong Content-Length; its author should hear of it.
+    fn report_wrong_length(&self, short: bool) {
+        let excess = self.encoder.body_excess();
+        if self.gone || (!short && excess == 0) {
+            return;
+        }
+        let target = String::from_utf8_lossy(self.request().var(Known::RequestUri).unwrap_or_default());
+        let sent = self.encoder.body_sent();
+        let log = &self.shared.site.log;
+        if short {
+            log.say(format_args!("{target:?}: the application announced a longer Content-Length than the {sent} bytes it gave; connection closed"));
+        } else {
+            log.say(format_args!("{target:?}: the application gave {excess} bytes more than its Content-Length of {sent}; they were dropped"));
+        }
     }
 
     /// The application has failed: 500 with a short body when nothing was sent, else the answer is cut so that it

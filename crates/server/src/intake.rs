@@ -114,10 +114,9 @@ impl Reactor {
     fn keep_partial_head(&mut self, slot: usize, bytes: &[u8]) {
         let deadline = self.now + self.site.http.io_timeout;
         let connection = &mut self.connections[slot];
-        let begins = connection.input.is_empty() && connection.input.capacity() == 0;
         connection.input.extend_from_slice(bytes);
         // The time for a head runs from its first byte; later bytes do not prolong it.
-        if begins {
+        if !std::mem::replace(&mut connection.head_began, true) {
             connection.deadline = deadline;
         }
     }
@@ -153,6 +152,7 @@ impl Reactor {
         let deadline = self.now + self.site.http.io_timeout;
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
+        connection.head_began = false;
         if request.body == BodyLength::None {
             connection.input.extend_from_slice(rest);
             return self.queue(slot, request, Body::default());

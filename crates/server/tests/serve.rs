@@ -133,6 +133,26 @@ fn a_head_that_never_ends_is_answered_408() {
 }
 
 #[test]
+fn lines_that_drip_in_do_not_prolong_the_time_for_a_head() {
+    let worker = Worker::start(Options { io_timeout: Duration::from_millis(400), ..Options::default() });
+    let mut client = worker.connect();
+    let began = Instant::now();
+    client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let mut reader = client.try_clone().unwrap();
+    let dripping = std::thread::spawn(move || {
+        while client.write_all(b"X-A: b\r\n").is_ok() && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let mut status = [0; 13];
+    reader.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408 ");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(reader);
+    dripping.join().unwrap();
+}
+
+#[test]
 fn an_overdue_request_is_answered_504_and_its_thread_serves_on() {
     let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(300)), ..Options::default() });
     let mut client = worker.connect();
