@@ -342,6 +342,11 @@ impl Request {
         self.repeated = repeated;
     }
 
+    #[cfg(test)]
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     fn position(&self, known: Known) -> Option<usize> {
         (self.index[known as usize] as usize).checked_sub(1)
     }
