@@ -3,19 +3,21 @@
 import os
 import sys
 import threading
+import time
 
 from margrave import report
 
 
 def start(interval):
     """Starts the watching thread; ``interval`` in seconds."""
-    threading.Thread(target=watch, args=(interval,), name="margrave-autoreload", daemon=True).start()
+    # Scanned before the thread runs: what changes from now on is seen.
+    threading.Thread(target=watch, args=(interval, scan()), name="margrave-autoreload", daemon=True).start()
 
 
-def watch(interval, pause=threading.Event()):
-    """Scans again and again until something has changed, then asks the master to reload once."""
-    seen = scan()
-    while not pause.wait(max(interval, 0.1)):
+def watch(interval, seen):
+    """Scans again and again; asks the master to reload when something has changed."""
+    while True:
+        time.sleep(max(interval, 0.1))
         now = scan()
         changed = [path for path, mtime in seen.items() if now.get(path, mtime) != mtime]
         if changed:

@@ -257,8 +257,6 @@ def test_the_input_stream_reads_like_a_file(serve, memory, chunked):
         for steps in STEPS:
             headers = {"X-Steps": json.dumps(steps)}
             sent = iter([body[i : i + 7000] for i in range(0, len(body), 7000)]) if chunked else body
-            if chunked:
-                headers["Transfer-Encoding"] = "chunked"
             status, _, data = served.request("POST", "/", sent, headers)
             assert status == 200
             assert json.loads(data) == reference(steps, body), (steps, len(body))

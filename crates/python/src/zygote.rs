@@ -234,7 +234,7 @@ impl Zygote {
             control: order.control,
             liveness: inheritance.liveness,
             adoption: inheritance.adoption,
-            scoreboard: instance.scoreboard.clone(),
+            scoreboard: instance.scoreboard,
             layout: instance.layout,
             slot: order.slot,
             worker: order.worker,

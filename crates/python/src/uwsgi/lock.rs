@@ -7,6 +7,7 @@ use super::instance::{self, Instance};
 use crate::ffi::gil;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use std::io::ErrorKind;
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(lock, module)?)?;
@@ -39,7 +40,12 @@ fn lock(py: Python<'_>, number: i64) -> PyResult<()> {
 #[pyo3(signature = (number=0, /))]
 fn unlock(number: i64) -> PyResult<()> {
     let (instance, number) = find(number)?;
-    Ok(instance.locks.unlock(number)?)
+    instance.locks.unlock(number).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            PyValueError::new_err(format!("lock {number} is not held by this thread, so it cannot unlock it"))
+        }
+        _ => error.into(),
+    })
 }
 
 #[pyfunction]

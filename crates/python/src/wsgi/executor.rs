@@ -13,7 +13,7 @@ use crate::ffi::object::{call_two, is_unshared};
 use crate::uwsgi::current;
 use crate::watchdog::{Lane, RequestTimeout};
 use margrave_server::{Exchange, Executor};
-use margrave_wire::BodyLength;
+use margrave_wire::{BodyLength, Known};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -122,8 +122,13 @@ impl Bridge {
             ));
         };
         exchange.set_app(u16::try_from(index).unwrap_or(u16::MAX));
-        let chunked = matches!(exchange.request().body, BodyLength::Chunked);
-        let body = chunked.then(|| exchange.body().len());
+        // A chunked body is complete by now: its length helps applications that know no other way.
+        let body = match exchange.request().body {
+            BodyLength::Known(length) if exchange.request().var(Known::ContentLength).is_none() => {
+                Some(length)
+            }
+            _ => None,
+        };
         let environ = self.environ.build(py, exchange.request(), body)?;
         let slot = Arc::clone(&self.handles.slot);
         let start_response = self.handles.start_response.bind_borrowed(py);
@@ -200,7 +205,7 @@ fn show(exchange: &mut Exchange<'_>, page: &str) {
 fn request_line(exchange: &Exchange<'_>) -> String {
     let request = exchange.request();
     let text = |known| String::from_utf8_lossy(request.var(known).unwrap_or_default()).into_owned();
-    format!("{} {}:", text(margrave_wire::Known::RequestMethod), text(margrave_wire::Known::RequestUri))
+    format!("{} {}:", text(Known::RequestMethod), text(Known::RequestUri))
 }
 
 impl Executor for WsgiExecutor<'_> {

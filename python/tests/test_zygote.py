@@ -1,0 +1,346 @@
+"""Loading, forking, ending: the zygote and its workers, driven by a master in Python."""
+
+import os
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from fake_master import app_file, app_module
+
+APP = """
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [__name__.encode()]
+"""
+
+
+def fetch(master, path="/", data=b""):
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        while block := connection.recv(65536):
+            data += block
+    return data.partition(b"\r\n\r\n")[2]
+
+
+TARGETS = {
+    "a module": (app_module("site1"), "site1", "site1:application"),
+    "a module in a package": (app_module("pkg.wsgi"), "pkg.wsgi", "pkg.wsgi:application"),
+    "a named object": (app_module("named:other"), "named", "named:other"),
+    "an attribute of an object": (app_module("named:holder.inner"), "named", "named:holder.inner"),
+    "a callable from the option": (app_module("named", callable="other"), "named", "named:other"),
+    "the default name app": (app_module("flasky"), "flasky", "flasky:app"),
+    "a factory": (app_module("factory:create_app()"), "factory plain", "factory:create_app()"),
+    "a factory with arguments": (
+        app_module("factory:create_app('x:y', debug=True)"), "factory x:y True", "factory:create_app('x:y', debug=True)"),
+    "a factory from the option": (app_module("factory", callable="create_app()"), "factory plain", "factory:create_app()"),
+    "a file": (app_file("site1.py"), "uwsgi_file_site1", "site1.py:application"),
+    "a file by path": (app_file("./pkg/wsgi.py"), "uwsgi_file___pkg_wsgi", "./pkg/wsgi.py:application"),
+    "a file with a callable": (app_file("named.py", callable="other"), "uwsgi_file_named", "named.py:other"),
+}
+
+FILES = {
+    "site1.py": APP,
+    "pkg/__init__.py": "",
+    "pkg/wsgi.py": APP,
+    "named.py": APP.replace("application", "other") + "class holder:\n    inner = staticmethod(other)\n",
+    "flasky.py": "class Flasky:\n    def __call__(self, e, s):\n        s('200 OK', [])\n        return [b'flasky']\napp = Flasky()\n",
+    "factory.py": """
+        def create_app(kind="plain", debug=None):
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                return [" ".join(["factory", kind] + ([str(debug)] if debug is not None else [])).encode()]
+            return application
+    """,
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_an_application_is_found_by(zygote, name):
+    target, body, label = TARGETS[name]
+    master = zygote(FILES, python={"apps": [target]})
+    ready, _ = master.start()
+    assert [app[:2] for app in ready[3]] == [("", label)]
+    assert fetch(master).decode() == body
+
+
+BROKEN = {
+    "a module that is not there": ({}, app_module("absent.wsgi"), ["absent", "pythonpath"], "ModuleNotFoundError"),
+    "a module with a missing dependency": (
+        {"needs.py": "import nowhere_to_be_found\n"}, app_module("needs"), ["nowhere_to_be_found", "not installed"], "ModuleNotFoundError"),
+    "a syntax error": ({"bad.py": "def f(:\n    pass\n"}, app_module("bad"), ["syntax error", "bad.py", "line 1"], "SyntaxError"),
+    "an exception at import": (
+        {"boom.py": "x = 1\nraise RuntimeError('at import')\n"}, app_module("boom"), ["RuntimeError", "at import", "boom.py, line 2"], "RuntimeError: at import"),
+    "an exit at import": ({"quits.py": "import sys\nsys.exit('bye')\n"}, app_module("quits"), ["SystemExit", "bye"], "SystemExit: bye"),
+    "a missing object": (
+        {"other.py": "import os\ndef main(): pass\nclass Web: pass\n_private = main\n"}, app_module("other"),
+        ["no `application` object", "`Web`", "`main`"], None),
+    "a missing named object": ({"other.py": "def main(): pass\n"}, app_module("other:wrong"), ["`wrong`", "`main`"], None),
+    "an object that cannot be called": ({"num.py": "application = 5\n"}, app_module("num:application"), ["int", "cannot be called"], None),
+    "a module without callables": ({"empty.py": ""}, app_module("empty"), ["no callables"], None),
+    "a file that is not there": ({}, app_file("gone.py"), ["gone.py", "does not exist"], None),
+    "a factory that fails": (
+        {"fac.py": "def make(): raise KeyError('k')\n"}, app_module("fac:make()"), ["factory", "KeyError"], "KeyError: 'k'"),
+    "an expression that is no name": ({"other.py": APP}, app_module("other:a+b"), ["a+b", "literal"], None),
+    "no application at all": ({}, None, ["no application", "module ="], None),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_failed_load_is_one_sentence_and_at_most_one_traceback(zygote, tmp_path, name):
+    files, target, words, trace = BROKEN[name]
+    master = zygote(files, python={"apps": [target] if target else []})
+    kind, sentence = master.receive()
+    assert kind == "load-failed"
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence, sentence
+    if target:
+        assert "test.ini:1" in sentence
+    assert master.process.wait(10) != 0
+    log = (tmp_path / "log").read_text()
+    assert log.count("Traceback") <= 1 and "margrave/" not in log and "importlib" not in log, log
+    assert (log.count(trace) == 1) if trace else log == "", log
+
+
+def test_without_need_app_the_worker_answers_500_and_says_why(zygote, tmp_path):
+    master = zygote({"boom.py": "raise RuntimeError('at import')\n"}, python={"apps": [app_module("boom")], "need_app": False})
+    ready, _ = master.start()
+    assert ready[3] == []
+    assert b"Internal Server Error" in fetch(master)
+    log = (tmp_path / "log").read_text()
+    assert log.count("RuntimeError: at import") == 2  # the traceback, and the sentence
+    assert "no application is loaded" in log
+
+
+MOUNTED = {
+    "one.py": "def application(e, s):\n    s('200 OK', [])\n    return [repr(('one', e['SCRIPT_NAME'], e['PATH_INFO'])).encode()]\n",
+    "two.py": "def application(e, s):\n    s('200 OK', [])\n    return [repr(('two', e['SCRIPT_NAME'], e['PATH_INFO'])).encode()]\n",
+}
+
+
+@pytest.mark.parametrize("managed, cases", [
+    (True, {"/app/x": ("one", "/app", "/x"), "/app": ("one", "/app", ""), "/application": ("one", "", "/application"),
+            "/app/sub/deep": ("two", "/app/sub", "/deep"), "/%61pp/x": ("one", "/app", "/x"), "/": ("one", "", "/")}),
+    (False, {"/app/x": ("one", "", "/app/x"), "/app/sub/deep": ("one", "", "/app/sub/deep")}),
+])
+def test_mounted_applications_are_chosen_as_by_uwsgi(zygote, managed, cases):
+    apps = [app_module("one", mountpoint="/app"), app_module("two", mountpoint="/app/sub")]
+    master = zygote(MOUNTED, python={"apps": apps, "manage_script_name": managed})
+    ready, _ = master.start()
+    assert [app[0] for app in ready[3]] == ["/app", "/app/sub"]
+    for path, expected in cases.items():
+        assert fetch(master, path).decode() == repr(expected)
+
+
+def test_the_uwsgi_applications_table_makes_several_applications(zygote):
+    source = """
+        import uwsgi
+        def make(name):
+            def app(environ, start_response):
+                start_response("200 OK", [])
+                return [name.encode()]
+            return app
+        api = make("api")
+        uwsgi.applications = {"": make("root"), "/api": "api"}
+    """
+    master = zygote({"table.py": source}, python={"apps": [app_module("table")], "manage_script_name": True})
+    master.start()
+    assert (fetch(master, "/"), fetch(master, "/api/x")) == (b"root", b"api")
+
+
+def test_argv_path_and_main_look_as_under_uwsgi(zygote):
+    source = """
+        import json, sys
+        seen = json.dumps([sys.argv, sys.path[:4], sys.modules["__main__"].__dict__.get("__file__"), __name__])
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [seen.encode()]
+    """
+    python = {"apps": [app_module("look")], "argv": ["a", "b c"], "path": ["/first", "/second"]}
+    master = zygote({"look.py": source}, python=python)
+    master.start()
+    assert fetch(master).decode() == '[["uwsgi", "a", "b c"], ["/second", "/first", ".", ""], null, "look"]'
+
+
+def test_lazy_apps_are_loaded_by_each_worker(zygote):
+    source = "import os\npid = os.getpid()\n" + APP.replace("__name__.encode()", "str(pid == os.getpid()).encode()")
+    master = zygote({"lazy.py": source}, python={"apps": [app_module("lazy")]}, process={"lazy_apps": True})
+    ready = master.receive()
+    assert ready[3] == []
+    said = master.worker_says(master.fork())
+    assert said[0] == "ready" and [app[:2] for app in said[1]] == [("", "lazy:application")]
+    assert fetch(master) == b"True"
+
+
+def test_a_lazy_load_that_fails_ends_the_worker_with_22(zygote):
+    master = zygote({"boom.py": "1/0"}, python={"apps": [app_module("boom")]}, process={"lazy_apps": True})
+    assert master.receive()[0] == "ready"
+    pid = master.fork()
+    kind, sentence = master.worker_says(pid)
+    assert kind == "load-failed" and "ZeroDivisionError" in sentence
+    kind, _, dead, status = master.receive()
+    assert (kind, dead, os.waitstatus_to_exitcode(status)) == ("exited", pid, 22)
+
+
+def test_threads_and_sockets_of_the_import_are_warned_about(zygote):
+    source = """
+        import socket, threading
+        stop = threading.Event()
+        threading.Thread(target=stop.wait, name="poller", daemon=True).start()
+        left, right = socket.socketpair()
+    """
+    master = zygote({"side.py": source + APP.replace("\n", "\n        ")}, python={"apps": [app_module("side")]})
+    ready, _ = master.start()
+    assert any("`poller`" in warning for warning in ready[4])
+    assert sum("socket pair" in warning for warning in ready[4]) == 2
+
+
+def test_an_ordinary_import_is_not_warned_about(zygote):
+    ready, _ = zygote(FILES, python={"apps": [app_module("site1")]}).start()
+    assert ready[4] == []
+
+
+HOOKS = """
+import atexit, uwsgi
+def note(word):
+    with open("notes", "a") as file: file.write(f"{word}:{uwsgi.worker_id()} ")
+note("import")
+def post_fork(): note("fork"); raise ValueError("hook fails, worker lives")
+uwsgi.post_fork_hook = post_fork
+uwsgi.atexit = lambda: note("uwsgi.atexit")
+uwsgi.after_req_hook = lambda: note("after")
+atexit.register(note, "atexit")
+"""
+
+
+def test_hooks_run_in_their_order_and_the_worker_drains_to_exit_0(zygote, tmp_path):
+    master = zygote({"hooks.py": HOOKS + APP}, python={"apps": [app_module("hooks")]})
+    _, (pid,) = master.start()
+    fetch(master)
+    master.drain(pid)
+    kind, _, dead, status = master.receive()
+    assert (kind, dead, os.waitstatus_to_exitcode(status)) == ("exited", pid, 0)
+    assert (tmp_path / "notes").read_text() == "import:0 fork:1 after:1 uwsgi.atexit:1 atexit:1 "
+    assert (tmp_path / "log").read_text().count("hook fails") == 1 + 1  # message and source line
+
+
+def test_draining_finishes_the_request_in_flight(zygote):
+    source = """
+        import time
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            open("begun", "w").close()
+            while not __import__("os").path.exists("go"):
+                time.sleep(0.01)
+            return [b"finished"]
+    """
+    master = zygote({"slow.py": source}, python={"apps": [app_module("slow")]})
+    _, (pid,) = master.start()
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        directory = f"/proc/{pid}/cwd"
+        wait_for(lambda: os.path.exists(f"{directory}/begun"))
+        master.drain(pid)
+        open(f"{directory}/go", "w").close()
+        data = b""
+        while block := connection.recv(65536):
+            data += block
+    assert data.endswith(b"finished")
+    assert master.receive()[0] == "exited"
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        select.select([], [], [], 0.01)
+
+
+def test_a_killed_worker_is_reported_with_its_signal_and_a_new_one_can_be_forked(zygote):
+    master = zygote(FILES, python={"apps": [app_module("site1")]})
+    _, (pid,) = master.start()
+    os.kill(pid, signal.SIGKILL)
+    kind, _, dead, status = master.receive()
+    assert (kind, dead, os.waitstatus_to_exitcode(status)) == ("exited", pid, -signal.SIGKILL)
+    assert master.worker_says(master.fork())[0] == "ready"
+    assert fetch(master) == b"site1"
+
+
+def test_interrupt_and_hang_up_of_the_terminal_are_left_to_the_master(zygote):
+    master = zygote(FILES, python={"apps": [app_module("site1")]})
+    _, (pid,) = master.start()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(pid, number)
+        os.kill(master.process.pid, number)
+    assert fetch(master) == b"site1"
+    assert master.worker_says(master.fork(2))[0] == "ready"
+
+
+def test_everything_ends_when_the_master_is_gone(zygote):
+    master = zygote(FILES, python={"apps": [app_module("site1")]})
+    _, pids = master.start(2)
+    os.close(master.liveness)
+    master.liveness = os.dup(0)
+    master.control.close()
+    assert master.process.wait(10) == 0
+    for pid in pids:
+        wait_for(lambda pid=pid: not alive(pid))
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_retired_zygote_waits_for_its_workers(zygote):
+    master = zygote(FILES, python={"apps": [app_module("site1")]})
+    _, (pid,) = master.start()
+    master.retire()
+    assert fetch(master) == b"site1"
+    assert master.process.poll() is None
+    master.stop(pid)
+    assert master.receive()[0] == "exited"
+    assert master.process.wait(10) == 0
+
+
+def test_warmup_requests_the_path_once_before_the_fork(zygote, tmp_path):
+    source = HOOKS.split("note(")[0].replace("import atexit, ", "import ") + """
+def application(environ, start_response):
+    with open("paths", "a") as file: file.write(f"{uwsgi.worker_id()}{environ['PATH_INFO']} ")
+    start_response("200 OK", [])
+    return [b"x"]
+"""
+    master = zygote({"warm.py": "import uwsgi\n" + source[source.index("\ndef application"):]}, python={"apps": [app_module("warm")], "warmup": "/hot?x=1"})
+    master.start()
+    fetch(master, "/real")
+    assert (tmp_path / "paths").read_text() == "0/hot 1/real "
+
+
+def test_random_numbers_differ_between_workers(zygote):
+    source = "import random\n" + APP.replace("__name__.encode()", "str(random.random()).encode()")
+    master = zygote({"dice.py": source}, python={"apps": [app_module("dice")]}, process={"workers": 2})
+    _, (first, second) = master.start(2)
+    one = fetch(master)
+    os.kill(first, signal.SIGSTOP)
+    two = fetch(master)
+    os.kill(first, signal.SIGCONT)
+    assert one != two
+
+
+def test_autoreload_hangs_the_master_up_when_a_module_changes(zygote, tmp_path):
+    reloads = []
+    previous = signal.signal(signal.SIGHUP, lambda *_: reloads.append(1))
+    try:
+        master = zygote(FILES, python={"apps": [app_module("site1")], "autoreload": {"secs": 0, "nanos": 200_000_000}})
+        master.start()
+        os.utime(tmp_path / "site1.py", (1, 1))
+        wait_for(lambda: reloads)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert "site1.py has changed" in (tmp_path / "log").read_text()
