@@ -10,3 +10,4 @@ extern crate std;
 pub mod message;
 pub mod supervisor;
 pub mod throttle;
+pub mod vassals;
