@@ -1,6 +1,7 @@
 //! The clocks: monotonic for deadlines (the same in every process), wall for what people read.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -27,6 +28,24 @@ pub fn utc_offset(epoch_seconds: i64) -> i64 {
         }
         broken_down.assume_init().tm_gmtoff
     }
+}
+
+/// Local time in the words of a strftime pattern; empty when the pattern is unusable or its text very long.
+#[must_use]
+pub fn format_local(pattern: &str, epoch_seconds: u64) -> String {
+    let Ok(pattern) = CString::new(pattern) else { return String::new() };
+    let seconds = i64::try_from(epoch_seconds).unwrap_or(i64::MAX);
+    let mut broken_down = MaybeUninit::<libc::tm>::uninit();
+    let mut text = [0u8; 256];
+    // SAFETY: all pointers are to memory of ours with the length given; `broken_down` is filled whenever localtime_r
+    // returns non-null, and `pattern` is NUL-terminated.
+    let length = unsafe {
+        if libc::localtime_r(&raw const seconds, broken_down.as_mut_ptr()).is_null() {
+            return String::new();
+        }
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), pattern.as_ptr(), broken_down.as_ptr())
+    };
+    String::from_utf8_lossy(&text[..length]).into_owned()
 }
 
 fn to_duration(time: rustix::time::Timespec) -> Duration {

@@ -123,6 +123,11 @@ pub fn kill(pid: i32, signal: Signal) {
     }
 }
 
+/// Kills the process of a pidfd; unlike a pid it never means another process.
+pub fn kill_by_pidfd(pidfd: impl AsFd) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+}
+
 /// Sends a signal to a process that another one named.
 ///
 /// # Errors
@@ -130,6 +135,26 @@ pub fn kill(pid: i32, signal: Signal) {
 pub fn try_kill(pid: i32, signal: Signal) -> io::Result<()> {
     let pid = Pid::from_raw(pid).filter(|_| pid > 0).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(rustix::process::kill_process(pid, signal)?)
+}
+
+/// The value beside a SIGTERM that says: stop, whatever SIGTERM is configured to mean.
+pub(crate) const STOP_MARK: i32 = 0x6d61_7267;
+
+/// Asks a master to finish what is in flight and end, even where `term-reloads` gives SIGTERM another meaning. Any
+/// other program sees a plain SIGTERM.
+///
+/// # Errors
+/// As [`try_kill`].
+pub fn ask_to_stop(pid: i32) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let value = libc::sigval { sival_ptr: STOP_MARK as usize as *mut libc::c_void };
+    // SAFETY: a plain system call; the receiver treats the value as a number.
+    match unsafe { libc::sigqueue(pid, libc::SIGTERM, value) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Our own process id.

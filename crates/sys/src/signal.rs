@@ -15,6 +15,8 @@ pub enum Received {
     Quit,
     /// SIGTERM.
     Terminate,
+    /// SIGTERM from [`crate::process::ask_to_stop`].
+    Stop,
     /// SIGCHLD.
     Child,
     /// SIGUSR1.
@@ -66,14 +68,18 @@ impl Signals {
     /// The next signal, if one has arrived.
     #[must_use]
     pub fn next(&self) -> Option<Received> {
-        let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
+        let mut record = [0u8; size_of::<libc::signalfd_siginfo>()];
         loop {
-            let length = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut info)).ok()?;
-            if length < info.len() {
+            let length = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut record)).ok()?;
+            if length < record.len() {
                 return None;
             }
-            // `ssi_signo` is the first field of the record.
-            let number = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
+            // SAFETY: the kernel filled the whole record, which is plain numbers; it need not be aligned.
+            let info = unsafe { record.as_ptr().cast::<libc::signalfd_siginfo>().read_unaligned() };
+            let number = info.ssi_signo;
+            if info.ssi_code == libc::SI_QUEUE && info.ssi_int == crate::process::STOP_MARK {
+                return Some(Received::Stop);
+            }
             if let Some((_, received)) = TABLE.iter().find(|(known, _)| known.unsigned_abs() == number) {
                 return Some(*received);
             }

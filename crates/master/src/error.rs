@@ -1,0 +1,77 @@
+//! Why an instance cannot start: one sentence each, with where and what to do.
+
+use margrave_sys::net::BindError;
+use margrave_sys::privileges::PrivilegeError;
+use std::io;
+use std::path::PathBuf;
+
+/// The operator's to mend, except [`StartError::System`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The user or group cannot be assumed.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
+    /// No usable interpreter.
+    #[error("{0}")]
+    Interpreter(String),
+    /// A directory of `chdir` cannot be entered.
+    #[error("chdir: cannot enter {}: {error}; create the directory or correct the path", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A file that the configuration names cannot be written.
+    #[error("{option}: cannot write {}: {error}; check that its directory exists and is writable", path.display())]
+    Unwritable {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A log target cannot be used.
+    #[error("logger: cannot use {target}: {error}")]
+    Logger {
+        /// The target as written.
+        target: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// More listeners than one message can carry.
+    #[error("{0} listening sockets are more than an instance can have ({max}); split the configuration", max = MAX_LISTENERS)]
+    TooManyListeners(usize),
+    /// A pidfile command failed.
+    #[error("{0}")]
+    Pidfile(String),
+    /// The system refused something that it does not refuse a healthy process.
+    #[error("cannot {what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Most listening sockets of one instance: they travel in one message beside four other descriptors.
+pub const MAX_LISTENERS: usize = 240;
+
+impl StartError {
+    /// Names what was tried, for an error of the system.
+    pub fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+
+    /// The process exit code: uWSGI's for everything that prevents a start.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        1
+    }
+}

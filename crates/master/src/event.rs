@@ -1,0 +1,110 @@
+//! What can happen to the master: one closed list, and the sources it comes from.
+
+use margrave_lifecycle::message::{ForkId, FromWorker, FromZygote};
+use margrave_sys::process::Ending;
+use margrave_sys::signal::Received;
+use std::os::fd::OwnedFd;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A signal arrived.
+    Signal(Received),
+    /// A zygote said something; descriptors came along.
+    Zygote(u32, FromZygote, Vec<OwnedFd>),
+    /// A zygote closed its end of the conversation.
+    ZygoteClosed(u32),
+    /// A worker said something.
+    Worker(ForkId, FromWorker),
+    /// A worker closed its end of the conversation.
+    WorkerClosed(ForkId),
+    /// A worker process has ended; its zygote knows how.
+    WorkerEnded(ForkId),
+    /// A child of ours was reaped.
+    Reaped(i32, Ending),
+    /// The log pipe has lines.
+    Log,
+    /// A client connects to the stats server.
+    Stats,
+    /// A client of the stats server can be written to, or left.
+    StatsClient(u32),
+    /// The time of a deadline or of the regular look has come.
+    Tick,
+}
+
+/// Where events come from, as the poller's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The signal descriptor.
+    Signals,
+    /// The conversation with a zygote.
+    Zygote(u32),
+    /// The conversation with a worker.
+    Worker(ForkId),
+    /// The pidfd of a worker.
+    Pidfd(ForkId),
+    /// The read end of the log pipe.
+    Log,
+    /// The listener of the stats server.
+    Stats,
+    /// A connection of the stats server.
+    StatsClient(u32),
+}
+
+/// Bits of a token below the kind. Fork ids count from 1 and do not reach this in the life of a machine.
+const KIND_SHIFT: u32 = 56;
+
+impl Source {
+    /// The token for the poller.
+    #[must_use]
+    pub fn token(self) -> u64 {
+        let (kind, number): (u64, u64) = match self {
+            Self::Signals => (0, 0),
+            Self::Zygote(generation) => (1, generation.into()),
+            Self::Worker(id) => (2, id),
+            Self::Pidfd(id) => (3, id),
+            Self::Log => (4, 0),
+            Self::Stats => (5, 0),
+            Self::StatsClient(number) => (6, number.into()),
+        };
+        (kind << KIND_SHIFT) | number
+    }
+
+    /// The source of a token.
+    #[must_use]
+    pub fn from_token(token: u64) -> Option<Self> {
+        let number = token & ((1 << KIND_SHIFT) - 1);
+        let short = u32::try_from(number).ok();
+        match token >> KIND_SHIFT {
+            0 => Some(Self::Signals),
+            1 => short.map(Self::Zygote),
+            2 => Some(Self::Worker(number)),
+            3 => Some(Self::Pidfd(number)),
+            4 => Some(Self::Log),
+            5 => Some(Self::Stats),
+            6 => short.map(Self::StatsClient),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_found_by_its_token() {
+        let all = [
+            Source::Signals,
+            Source::Zygote(3),
+            Source::Worker(70_000_000_000),
+            Source::Pidfd(9),
+            Source::Log,
+            Source::Stats,
+            Source::StatsClient(u32::MAX),
+        ];
+        for source in all {
+            assert_eq!(Source::from_token(source.token()), Some(source));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The system's side of one generation: its zygote, sockets and shared memory; and of one worker.
+
+use crate::error::StartError;
+use crate::interpreter::{BOOTSTRAP, Interpreter};
+use crate::listeners::Bound;
+use crate::scoreboard::{Scoreboard, Scoreboards};
+use margrave_config::Settings;
+use margrave_lifecycle::message::{AppReport, ListenerInfo, ToZygote, encode};
+use margrave_lifecycle::supervisor::Policy;
+use margrave_stats::scoreboard::Layout;
+use margrave_sys::channel::Channel;
+use margrave_sys::process::{self, Program};
+use margrave_sys::shm::memfd_with;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A request past its deadline is first interrupted by its own worker; this much later the worker is killed.
+const OVERDUE_GRACE: Duration = Duration::from_secs(3);
+
+/// Longest time a new generation has to become ready.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(300);
+
+/// The rules that follow from settings.
+#[must_use]
+pub fn policy(settings: &Settings) -> Policy {
+    let process = &settings.process;
+    Policy {
+        workers: process.workers.max(1),
+        max_requests: process.max_requests,
+        max_requests_delta: process.max_requests_delta,
+        max_lifetime: process.max_worker_lifetime,
+        min_lifetime: process.min_worker_lifetime,
+        max_resident: process.reload_on_rss,
+        max_address_space: process.reload_on_as,
+        worker_mercy: process.worker_mercy,
+        mercy: process.mercy,
+        reload_deadline: RELOAD_DEADLINE,
+        overdue_grace: Some(if process.harakiri_kill { Duration::ZERO } else { OVERDUE_GRACE }),
+        exit_on_reload: process.exit_on_reload,
+    }
+}
+
+/// What a zygote said when it was ready.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// `3.11.7`
+    pub python: String,
+    /// `sys.prefix`
+    pub prefix: String,
+    /// Applications, in the zygote or (with `lazy-apps`) in the first worker.
+    pub apps: Vec<AppReport>,
+}
+
+/// What the workers that have had one number did, for the stats.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Processes so far.
+    pub spawned: u32,
+    /// Wall-clock time of the last spawn.
+    pub last_spawn: Duration,
+    /// Requests of the processes that have gone.
+    pub requests: u64,
+    /// Exceptions of the processes that have gone.
+    pub exceptions: u64,
+    /// Response bytes of the processes that have gone.
+    pub tx: u64,
+    /// Time in requests of the processes that have gone, microseconds.
+    pub running: u64,
+    /// Workers killed for an overdue request.
+    pub harakiri: u32,
+}
+
+/// A generation that has at least one process.
+#[derive(Debug)]
+pub struct Generation {
+    /// Its settings.
+    pub settings: Rc<Settings>,
+    /// Its sockets, by listener number.
+    pub listeners: Vec<Rc<Bound>>,
+    /// The conversation with its zygote.
+    pub zygote: Channel,
+    /// Process id of its zygote; `None` once it was reaped.
+    pub zygote_pid: Option<i32>,
+    /// Its interpreter.
+    pub interpreter: Interpreter,
+    /// Its counters.
+    pub scoreboard: Scoreboard,
+    /// Send end of the socket on which its workers adopt connections.
+    pub adoption: Channel,
+    /// Set when the zygote is ready.
+    pub loaded: Option<Loaded>,
+    /// By worker number.
+    pub tallies: BTreeMap<u16, Tally>,
+    /// When it was started.
+    pub started: Duration,
+}
+
+/// What a generation is started from.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its settings.
+    pub settings: Rc<Settings>,
+    /// Its sockets.
+    pub listeners: Vec<Rc<Bound>>,
+    /// Read end of the liveness pipe.
+    pub liveness: BorrowedFd<'a>,
+    /// Where its processes write; `None` = where we write.
+    pub output: Option<BorrowedFd<'a>>,
+    /// Reloads so far.
+    pub reloads: u32,
+}
+
+impl Generation {
+    /// Starts the zygote of a new generation and tells it what it needs.
+    ///
+    /// # Errors
+    /// One sentence; no process is left.
+    pub fn start(plan: Plan<'_>, boards: &mut Scoreboards) -> Result<Self, StartError> {
+        let settings = plan.settings;
+        let interpreter = Interpreter::find(&settings.python, &settings.host)?;
+        let directory = working_directory(&settings.host.chdir)?;
+        let slots = policy(&settings).slots();
+        let layout = Layout { slots: slots.into(), threads: settings.process.threads.max(1).into() };
+        let (zygote, theirs) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
+        let (adoption, adopt) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
+        zygote.set_nonblocking().map_err(StartError::system("set up a socket pair"))?;
+        let scoreboard = boards.take(layout).map_err(StartError::system("make shared memory"))?;
+        let json = serde_json::to_vec(&*settings).map_err(|error| StartError::system("write the settings")(error.into()))?;
+        let memfd = memfd_with(&json).map_err(StartError::system("make shared memory"))?;
+        let boot = ToZygote::Boot {
+            generation: plan.number,
+            listeners: (0..)
+                .zip(&plan.listeners)
+                .map(|(index, bound)| ListenerInfo { index, address: bound.address.clone() })
+                .collect(),
+            master_pid: process::id(),
+            slots,
+        };
+        let mut descriptors = vec![memfd.as_fd(), scoreboard.as_fd(), plan.liveness, adopt.as_fd()];
+        descriptors.extend(plan.listeners.iter().map(|bound| bound.fd.as_fd()));
+        let packet = encode(&boot).map_err(|error| StartError::system("describe the listeners")(io::Error::other(error)))?;
+        zygote.send(&packet, &descriptors).map_err(StartError::system("talk to the zygote"))?;
+        let program = Program {
+            path: &interpreter.path,
+            arguments: arguments(&settings),
+            environment: environment(&settings, &interpreter, theirs.as_fd(), plan.reloads),
+            directory,
+            inherited: vec![theirs.as_fd()],
+            output: plan.output,
+        };
+        let pid = process::spawn(&program).map_err(|error| {
+            StartError::Interpreter(format!(
+                "cannot run the interpreter {}: {error}; name a working one with `python` or `home`",
+                interpreter.path.display()
+            ))
+        })?;
+        Ok(Self {
+            settings,
+            listeners: plan.listeners,
+            zygote,
+            zygote_pid: Some(pid),
+            interpreter,
+            scoreboard,
+            adoption,
+            loaded: None,
+            tallies: BTreeMap::new(),
+            started: margrave_sys::clock::monotonic(),
+        })
+    }
+}
+
+/// Where `chdir` leads, each entry relative to the one before; checked here, because a failed exec cannot say why.
+fn working_directory(chdir: &[PathBuf]) -> Result<Option<PathBuf>, StartError> {
+    let mut directory: Option<PathBuf> = None;
+    for next in chdir {
+        let next = directory.as_deref().unwrap_or(Path::new("")).join(next);
+        let entered = std::fs::metadata(&next).and_then(|found| {
+            if found.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        });
+        entered.map_err(|error| StartError::Directory { directory: next.clone(), error })?;
+        directory = Some(next);
+    }
+    Ok(directory)
+}
+
+fn arguments(settings: &Settings) -> Vec<OsString> {
+    let optimize = match settings.python.optimize {
+        0 => None,
+        1 => Some("-O"),
+        _ => Some("-OO"),
+    };
+    optimize.into_iter().chain(["-c", BOOTSTRAP]).map(OsString::from).collect()
+}
+
+fn environment(
+    settings: &Settings,
+    interpreter: &Interpreter,
+    control: BorrowedFd<'_>,
+    reloads: u32,
+) -> Vec<(OsString, OsString)> {
+    let host = &settings.host;
+    let mut added: Vec<(OsString, OsString)> =
+        host.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let mut removed = host.unenv.clone();
+    // What an outer margrave left must not be taken for ours.
+    removed.push("MARGRAVE_PACKAGE".into());
+    if let Some(package) = interpreter.fallback_package() {
+        added.push(("MARGRAVE_PACKAGE".into(), package.into()));
+    }
+    if reloads > 0 {
+        added.push(("UWSGI_RELOADS".into(), reloads.to_string().into()));
+    }
+    added.push(("MARGRAVE_CONTROL".into(), control.as_raw_fd().to_string().into()));
+    process::environment_with(&removed, &added)
+}
+
+/// A worker process, from the fork command until it has gone.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its generation.
+    pub generation: u32,
+    /// Its number.
+    pub worker: u16,
+    /// Its row.
+    pub slot: u16,
+    /// The conversation with it; `None` once it closed its end.
+    pub channel: Option<Channel>,
+    /// Its process id, once the zygote has said it.
+    pub pid: Option<i32>,
+    /// Its pidfd.
+    pub pidfd: Option<OwnedFd>,
+    /// When its pidfd said that it has ended.
+    pub ended: Option<Duration>,
+    /// It said that it accepts requests.
+    pub ready: bool,
+    /// It was asked to finish.
+    pub leaving: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_chdir_is_relative_to_the_one_before() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("a")).unwrap();
+        let found = working_directory(&[root.path().into(), "a".into()]).unwrap();
+        assert_eq!(found, Some(root.path().join("a")));
+        assert_eq!(working_directory(&[]).unwrap(), None);
+        let error = working_directory(&[root.path().into(), "b".into()]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("chdir: cannot enter {}/b: ", root.path().display())), "{error}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Listening sockets: bound once, shared by all generations that want the same address, closed when the last has gone.
+
+use crate::error::{MAX_LISTENERS, StartError};
+use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+
+/// A bound socket. Dropped with its last generation, it takes its socket file along.
+#[derive(Debug)]
+pub struct Bound {
+    /// What the configuration asked for.
+    pub settings: ListenerSettings,
+    /// The socket.
+    pub fd: OwnedFd,
+    /// The address as bound.
+    pub address: String,
+    file: Option<SocketFile>,
+}
+
+/// A socket file that we made: its path, and the inode that proves it is still ours.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Bound {
+    fn bind(settings: &ListenerSettings, all: &ListenSettings, vacuum: bool) -> Result<Self, StartError> {
+        let (fd, address) = margrave_sys::net::bind(settings, all)?;
+        let file = match &settings.address {
+            Address::Unix(path) if vacuum => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                fs::metadata(&path).ok().map(|found| SocketFile { inode: found.ino(), path })
+            }
+            _ => None,
+        };
+        Ok(Self { settings: settings.clone(), fd, address, file })
+    }
+
+    /// The address for a person: a URL where there is one.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (&self.settings.address, self.settings.protocol) {
+            (Address::Tcp { .. }, Protocol::Http) => {
+                let local = self.address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+                if local == self.address {
+                    format!("http://{local}")
+                } else {
+                    format!("http://{local} (every address of this machine)")
+                }
+            }
+            (_, Protocol::Http) => format!("http on {}", self.address),
+            (_, Protocol::Uwsgi) => format!("uwsgi on {}", self.address),
+        }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file
+            && fs::symlink_metadata(&file.path).is_ok_and(|found| found.ino() == file.inode)
+        {
+            // Its directory may not be ours any more after privileges were dropped; a dead socket file is harmless.
+            let _ = fs::remove_file(&file.path);
+        }
+    }
+}
+
+/// Finds or binds the sockets of a generation.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    known: Vec<Weak<Bound>>,
+}
+
+impl Listeners {
+    /// The sockets of a configuration in its order. Those that exist for the same address and protocol are shared.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound; those bound before it are closed again.
+    pub fn resolve(&mut self, settings: &ListenSettings, vacuum: bool) -> Result<Vec<Rc<Bound>>, StartError> {
+        if settings.listeners.len() > MAX_LISTENERS {
+            return Err(StartError::TooManyListeners(settings.listeners.len()));
+        }
+        self.known.retain(|bound| bound.strong_count() > 0);
+        let mut free: Vec<Rc<Bound>> = self.known.iter().filter_map(Weak::upgrade).collect();
+        let mut found = Vec::with_capacity(settings.listeners.len());
+        for wanted in &settings.listeners {
+            let same = |bound: &Rc<Bound>| {
+                bound.settings.address == wanted.address && bound.settings.protocol == wanted.protocol
+            };
+            // Each is taken once, so that two listeners on `:0` stay two.
+            let bound = match free.iter().position(same) {
+                Some(index) => free.swap_remove(index),
+                None => Rc::new(Bound::bind(wanted, settings, vacuum)?),
+            };
+            found.push(bound);
+        }
+        for bound in &found {
+            if !self.known.iter().any(|known| std::ptr::eq(known.as_ptr(), Rc::as_ptr(bound))) {
+                self.known.push(Rc::downgrade(bound));
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    fn listen(addresses: Vec<Address>) -> ListenSettings {
+        let listeners = addresses
+            .into_iter()
+            .map(|address| ListenerSettings {
+                protocol: Protocol::Http,
+                address,
+                option: "http-socket".into(),
+                origin: String::new(),
+            })
+            .collect();
+        ListenSettings { listeners, ..ListenSettings::default() }
+    }
+
+    fn any_port() -> Address {
+        Address::Tcp { host: "127.0.0.1".into(), port: 0 }
+    }
+
+    #[test]
+    fn a_second_generation_gets_the_same_sockets_and_new_ones_beside_them() {
+        let mut listeners = Listeners::default();
+        let first = listeners.resolve(&listen(vec![any_port(), any_port()]), true).unwrap();
+        assert_ne!(first[0].address, first[1].address);
+        let second = listeners.resolve(&listen(vec![any_port(), any_port(), any_port()]), true).unwrap();
+        let numbers = |list: &[Rc<Bound>]| {
+            let mut numbers: Vec<_> = list.iter().map(|bound| bound.fd.as_raw_fd()).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        assert!(numbers(&first).iter().all(|number| numbers(&second).contains(number)));
+        assert_eq!(second.len(), 3);
+    }
+
+    #[test]
+    fn a_socket_file_vanishes_with_its_last_generation_unless_it_is_no_longer_ours() {
+        let root = tempfile::tempdir().unwrap();
+        let (ours, taken) = (root.path().join("ours"), root.path().join("taken"));
+        let mut listeners = Listeners::default();
+        let settings = listen(vec![Address::Unix(ours.clone()), Address::Unix(taken.clone())]);
+        let first = listeners.resolve(&settings, true).unwrap();
+        let second = listeners.resolve(&settings, true).unwrap();
+        drop(first);
+        assert!(ours.exists());
+        let _other = fs::File::create(root.path().join("other")).unwrap();
+        fs::rename(root.path().join("other"), &taken).unwrap();
+        drop(second);
+        assert!(!ours.exists());
+        assert!(taken.exists());
+    }
+
+    #[test]
+    fn when_one_address_fails_the_others_are_closed_again() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let settings =
+            listen(vec![Address::Unix(path.clone()), Address::Unix(root.path().join("no/such/directory"))]);
+        let error = Listeners::default().resolve(&settings, true).unwrap_err();
+        assert!(error.to_string().contains("no/such/directory"), "{error}");
+        assert!(!path.exists());
+    }
+}
