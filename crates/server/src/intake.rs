@@ -13,11 +13,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// The answer to a ping packet: modifier1 100, no data, modifier2 0.
-const PONG: [u8; 4] = [100, 0, 0, 0];
-
 /// What the head decoders found.
 enum Head {
     Incomplete,
@@ -101,7 +96,7 @@ impl Reactor {
                 self.recycle(request);
                 let connection = &mut self.connections[slot];
                 connection.input.extend_from_slice(&bytes[used..]);
-                connection.output.push(&PONG);
+                connection.output.push(uwsgi::PONG);
                 self.answer(slot, Next::Close);
             }
             Err(error) => {
@@ -163,7 +158,7 @@ impl Reactor {
         connection.deadline = deadline;
         connection.partial = Some(Box::new(Partial { request, decoder, body: Body::default() }));
         if waits {
-            connection.output.push(CONTINUE);
+            connection.output.push(http1::CONTINUE);
             self.flush(slot);
         }
         self.feed_body(slot, rest);

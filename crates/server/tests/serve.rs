@@ -3,6 +3,8 @@
 mod stress;
 mod worker;
 
+use margrave_config::settings::Protocol;
+use margrave_wire::uwsgi;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -235,4 +237,45 @@ fn files_are_answered_while_every_thread_is_busy() {
     assert!(began.elapsed() < Duration::from_millis(1200), "waited for the application");
     write!(client, "GET /static/missing HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut client).body, b"hello", "the application gets what is no file");
+}
+
+fn packet(vars: &[(&str, &str)]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let vars = vars.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    assert!(uwsgi::encode(0, 0, vars, &mut packet));
+    packet
+}
+
+#[test]
+fn a_uwsgi_packet_is_answered_and_the_connection_closed() {
+    let worker = Worker::start(Options { protocol: Protocol::Uwsgi, ..Options::default() });
+    let mut client = worker.connect();
+    let vars = [
+        ("REQUEST_METHOD", "POST"),
+        ("PATH_INFO", "/echo"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("CONTENT_LENGTH", "5"),
+    ];
+    let packet = packet(&vars);
+    let (start, rest) = packet.split_at(7);
+    client.write_all(start).unwrap();
+    client.write_all(rest).unwrap();
+    client.write_all(b"he").unwrap();
+    client.write_all(b"llo").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+}
+
+#[test]
+fn a_uwsgi_ping_is_answered_and_an_unknown_modifier_refused() {
+    let worker = Worker::start(Options { protocol: Protocol::Uwsgi, ..Options::default() });
+    for (modifier, expected) in [(100, uwsgi::PONG), (5, &b"HTTP/1.1 "[..])] {
+        let mut client = worker.connect();
+        client.write_all(&[modifier, 0, 0, 0]).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(expected), "{modifier}: {answer:?}");
+    }
 }

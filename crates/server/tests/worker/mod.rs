@@ -27,6 +27,7 @@ pub struct Options<'a> {
     pub write_buffer: usize,
     pub io_timeout: Duration,
     pub harakiri: Option<Duration>,
+    pub protocol: Protocol,
     /// Served below `/static`.
     pub files: Option<PathBuf>,
     pub name: &'static str,
@@ -42,6 +43,7 @@ impl Default for Options<'_> {
             write_buffer: 1 << 20,
             io_timeout: Duration::from_secs(30),
             harakiri: None,
+            protocol: Protocol::Http,
             files: None,
             name: "old",
             shares: None,
@@ -74,7 +76,7 @@ impl Worker {
         settings.static_files.maps =
             options.files.iter().map(|root| ("/static".into(), root.clone())).collect();
         let listener = ListenerSettings {
-            protocol: Protocol::Http,
+            protocol: options.protocol,
             address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
             option: "http-socket".into(),
             origin: String::new(),
