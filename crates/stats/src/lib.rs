@@ -4,5 +4,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+pub mod date;
+pub mod log_format;
+mod number;
 pub mod scoreboard;
