@@ -87,6 +87,7 @@ pub struct Exchange<'a> {
     log_always: bool,
     failed: bool,
     via_file: bool,
+    pieces: u64,
     app: u16,
 }
 
@@ -117,6 +118,7 @@ impl<'a> Exchange<'a> {
             log_always: false,
             failed: false,
             via_file: false,
+            pieces: 0,
             app: 0,
         }
     }
@@ -206,6 +208,7 @@ impl<'a> Exchange<'a> {
         if data.is_empty() {
             return Ok(Written::Done);
         }
+        self.pieces += 1;
         let chunk = self.encoder.chunk(data.len() as u64);
         let data = &data[..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.len())];
         let prefix = if data.is_empty() { &[][..] } else { &chunk.prefix[..] };
@@ -369,7 +372,9 @@ impl<'a> Exchange<'a> {
             micros,
             app: Some(self.app),
             core: self.thread,
+            pieces: self.pieces,
             via_file: self.via_file,
+            failed_writes: self.gone,
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);
         match self.stage {

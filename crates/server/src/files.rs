@@ -59,7 +59,9 @@ impl Reactor {
             micros: 0,
             app: None,
             core: 0,
+            pieces: 0,
             via_file: true,
+            failed_writes: false,
         };
         site.log.record(&site, &line, false, &mut self.log);
         self.recycle(request);

@@ -4,22 +4,34 @@
 //! error is the log: the master has made it so.
 
 use crate::site::Site;
-use margrave_config::settings::LogSettings;
-use margrave_wire::Request;
-use margrave_wire::{ResponseEncoder, WireError};
+use margrave_config::settings::{LogSettings, ProcessSettings};
+use margrave_stats::date::DateCache;
+use margrave_stats::log_format::{FormatOptions, LogFormat, Lookup, Record};
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::{clock, process};
+use margrave_wire::{Known, Request, ResponseEncoder, WireError};
+use std::cell::RefCell;
 use std::fmt::Arguments;
 use std::io::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+/// Begins a request line where request lines have a destination of their own: the master sorts them by it.
+const REQUEST_MARK: u8 = 0x1e;
 /// Refused requests logged within a second; the rest is only counted.
 const REFUSALS_A_SECOND: u64 = 5;
+/// How long the local time's distance from UTC is believed.
+const OFFSET_SECONDS: u64 = 60;
 
 /// Decides which requests are logged, and how.
 pub(crate) struct RequestLog {
     settings: LogSettings,
+    format: LogFormat,
+    /// Lines show memory, so somebody has to sample it.
+    pub(crate) shows_memory: bool,
     worker: u16,
+    pid: i32,
     /// The second, shifted left by 16, and the refusals logged in it.
     refusals: AtomicU64,
 }
@@ -33,12 +45,31 @@ pub(crate) struct Line<'a> {
     /// Number of the application; `None` when none was asked.
     pub(crate) app: Option<u16>,
     pub(crate) core: usize,
+    /// Pieces of body that the application gave.
+    pub(crate) pieces: u64,
     pub(crate) via_file: bool,
+    pub(crate) failed_writes: bool,
 }
 
 impl RequestLog {
-    pub(crate) fn new(settings: &LogSettings, worker: u16) -> Self {
-        Self { settings: settings.clone(), worker, refusals: AtomicU64::new(0) }
+    pub(crate) fn new(settings: &LogSettings, process: &ProcessSettings, worker: u16) -> Self {
+        let options = FormatOptions {
+            date: settings.date.as_deref(),
+            memory_report: process.memory_report,
+            ..FormatOptions::default()
+        };
+        let format = match &settings.format {
+            Some(format) => LogFormat::parse(format, &options),
+            None => LogFormat::standard(&options),
+        };
+        Self {
+            shows_memory: process.memory_report || format.needs_memory(),
+            format,
+            settings: settings.clone(),
+            worker,
+            pid: process::id(),
+            refusals: AtomicU64::new(0),
+        }
     }
 
     /// Writes gathered lines.
@@ -51,7 +82,7 @@ impl RequestLog {
 
     /// Writes a line of our own.
     pub(crate) fn say(&self, what: Arguments<'_>) {
-        self.write(format!("[margrave] {what}\n").as_bytes());
+        self.write(format!("margrave: {what}\n").as_bytes());
     }
 
     /// A request that was refused before any application saw it.
@@ -66,5 +97,123 @@ impl RequestLog {
         }
     }
 
-    pub(crate) fn record(&self, _site: &Site, _line: &Line<'_>, _always: bool, _out: &mut Vec<u8>) {}
+    /// Appends the line of a finished request to `out`, if it is to be logged.
+    pub(crate) fn record(&self, site: &Site, line: &Line<'_>, always: bool, out: &mut Vec<u8>) {
+        if !always && !self.wants(line) {
+            return;
+        }
+        if !self.settings.request_loggers.is_empty() {
+            out.push(REQUEST_MARK);
+        }
+        CLOCK.with_borrow_mut(|clock| {
+            let end = clock::wall();
+            let record = self.facts(site, line, end, clock.offset(end.as_secs()));
+            self.format.render(&record, &mut clock.dates, out);
+        });
+    }
+
+    fn wants(&self, line: &Line<'_>) -> bool {
+        let settings = &self.settings;
+        if !settings.disable_requests {
+            return true;
+        }
+        let status = line.encoder.status();
+        let slow = settings.log_slow.is_some_and(|slow| u128::from(line.micros) >= slow.as_micros());
+        let big = settings.log_big.is_some_and(|big| line.encoder.body_sent() >= big);
+        (settings.log_4xx && (400..500).contains(&status))
+            || (settings.log_5xx && status >= 500)
+            || (settings.log_zero && line.encoder.body_sent() == 0)
+            || slow
+            || big
+    }
+
+    fn facts<'a>(&self, site: &Site, line: &'a Line<'a>, end: Duration, offset: i64) -> Record<'a> {
+        let var = |known| line.request.var(known).unwrap_or_default();
+        let (vars, vars_bytes) = line.request.vars_bytes();
+        let end = u64::try_from(end.as_micros()).unwrap_or(u64::MAX);
+        let requests = site.slot.counter(Counter::Requests).load(Relaxed);
+        Record {
+            method: var(Known::RequestMethod),
+            uri: var(Known::RequestUri),
+            protocol: var(Known::ServerProtocol),
+            addr: self.client(line.request),
+            user: var(Known::RemoteUser),
+            host: var(Known::HttpHost),
+            user_agent: var(Known::HttpUserAgent),
+            referer: var(Known::HttpReferer),
+            vars,
+            vars_bytes,
+            content_length: number(var(Known::ContentLength)),
+            status: line.encoder.status(),
+            headers: line.encoder.field_count(),
+            headers_bytes: line.encoder.head_len() as u64,
+            body_bytes: line.encoder.body_sent(),
+            via_sendfile: line.via_file,
+            start_unix_micros: end.saturating_sub(line.micros),
+            end_unix_micros: end,
+            duration_micros: line.micros,
+            offset_seconds: i32::try_from(offset).unwrap_or(0),
+            pid: self.pid,
+            worker: self.worker,
+            core: line.core,
+            app: line.app.map_or(-1, i32::from),
+            app_requests: line.app.map_or(-1, |_| i64::try_from(requests).unwrap_or(i64::MAX)),
+            total_requests: site.instance.counter(Counter::Requests).load(Relaxed),
+            switches: line.pieces,
+            rss_bytes: site.slot.counter(Counter::Rss).load(Relaxed),
+            vsz_bytes: site.slot.counter(Counter::Vsz).load(Relaxed),
+            write_errors: line.failed_writes.into(),
+            lookup: line,
+            ..Record::empty()
+        }
+    }
+
+    /// The address to show: with `log-x-forwarded-for` the one that a trusted proxy names.
+    fn client<'a>(&self, request: &'a Request) -> &'a [u8] {
+        let direct = request.var(Known::RemoteAddr).unwrap_or_default();
+        if !self.settings.x_forwarded_for || !request.is_trusted() {
+            return direct;
+        }
+        request.find(b"HTTP_X_FORWARDED_FOR").filter(|address| !address.is_empty()).unwrap_or(direct)
+    }
+}
+
+impl Lookup for Line<'_> {
+    fn var(&self, name: &[u8]) -> Option<&[u8]> {
+        self.request.find(name)
+    }
+
+    fn log_variable(&self, name: &[u8]) -> Option<&[u8]> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    fn metric(&self, _name: &[u8]) -> Option<i64> {
+        None
+    }
+}
+
+fn number(text: &[u8]) -> u64 {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Dates as text, and the distance of local time from UTC, kept for a while.
+struct LocalClock {
+    dates: DateCache,
+    offset: i64,
+    good_until: u64,
+}
+
+impl LocalClock {
+    fn offset(&mut self, now: u64) -> i64 {
+        if now >= self.good_until {
+            self.offset = clock::utc_offset(i64::try_from(now).unwrap_or(0));
+            self.good_until = now + OFFSET_SECONDS;
+        }
+        self.offset
+    }
+}
+
+thread_local! {
+    static CLOCK: RefCell<LocalClock> =
+        RefCell::new(LocalClock { dates: DateCache::new(), offset: 0, good_until: 0 });
 }

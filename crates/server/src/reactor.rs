@@ -10,7 +10,7 @@ use crate::role::Roles;
 use crate::site::{Site, Token};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::poller::{Events, Ready};
-use margrave_sys::{clock, net};
+use margrave_sys::{clock, net, process};
 use margrave_wire::Request;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -260,6 +260,16 @@ impl Reactor {
             self.handle_timeout(slot);
         }
         self.sweep_deadlines();
+        self.sample_memory();
+    }
+
+    fn sample_memory(&self) {
+        if self.site.log.shows_memory
+            && let Some((resident, space)) = process::memory_of(process::id())
+        {
+            self.site.slot.counter(Counter::Rss).store(resident, Relaxed);
+            self.site.slot.counter(Counter::Vsz).store(space, Relaxed);
+        }
     }
 
     fn handle_timeout(&mut self, slot: usize) {

@@ -105,7 +105,7 @@ impl Site {
         poller.add_readable(&control, Token::Control.encode())?;
         poller.add_readable(&liveness, Token::Liveness.encode())?;
         poller.add_readable(&adoption, Token::Adoption.encode())?;
-        let log = RequestLog::new(&settings.log, parts.worker);
+        let log = RequestLog::new(&settings.log, &settings.process, parts.worker);
         let limits =
             Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
         Ok(Self {

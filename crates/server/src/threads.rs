@@ -15,7 +15,6 @@ use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Events taken from one poll.
@@ -26,7 +25,6 @@ const LOG_BATCH: usize = 16 * 1024;
 /// A worker's serving part. Made after the fork; every Python thread calls [`Server::run_thread`].
 pub struct Server {
     shared: Arc<Shared>,
-    watcher: Option<JoinHandle<()>>,
 }
 
 /// What all threads share.
@@ -68,11 +66,11 @@ impl Server {
             waiting_for_gil: AtomicUsize::new(0),
         });
         let watched = Arc::clone(&shared);
-        let watcher = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("margrave-watcher".into())
             .stack_size(512 * 1024)
             .spawn(move || watcher::run(&watched))?;
-        Ok(Self { shared, watcher: Some(watcher) })
+        Ok(Self { shared })
     }
 
     /// Starts accepting and tells the master.
@@ -114,15 +112,6 @@ impl Server {
         }
         .run()
     }
-
-    /// Waits until the watcher has ended; the reactor's connections are closed then.
-    pub fn join(mut self) {
-        if let Some(watcher) = self.watcher.take() {
-            // A watcher that panicked has nothing more to say.
-            let _ = watcher.join();
-        }
-        self.shared.write_log(&mut Vec::new());
-    }
 }
 
 struct ThreadLoop<'a> {
@@ -146,6 +135,7 @@ impl ThreadLoop<'_> {
                 }
                 drop(reactor);
                 self.detach();
+                self.shared.write_log(&mut self.log);
                 return ending;
             }
             reactor = match reactor.roles.role {

@@ -1,5 +1,7 @@
 //! The reactor under a native executor: no Python, a stand-in for the GIL, and clients that behave badly.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod stress;
 mod worker;
 
