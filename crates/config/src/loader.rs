@@ -90,6 +90,7 @@ pub struct Loader<'w> {
     /// The last ini file loaded, which `:section` means.
     last_file: Option<String>,
     depth: usize,
+    loads: usize,
     /// Whether the source being read was named by `include` or `inherit`.
     in_template: bool,
     inject_before: Vec<String>,
@@ -137,6 +138,7 @@ impl<'w> Loader<'w> {
             blocks: Vec::new(),
             last_file: None,
             depth: 0,
+            loads: 0,
             in_template: false,
             inject_before: Vec::new(),
             inject_after: Vec::new(),
@@ -160,9 +162,12 @@ impl<'w> Loader<'w> {
         self.read_environment()?;
         self.read_command_line(args.get(1..).unwrap_or_default())?;
         self.note_references();
-        self.check_unknown()?;
+        self.check_unknown(0)?;
         self.expand_values()?;
+        let inherited = self.raw.entries.len();
         self.take_effect()?;
+        self.check_unknown(inherited)?;
+        self.warn_of_unexpanded(inherited);
         self.answer_get()
     }
 

@@ -21,6 +21,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     };
     options::rows()
         .flat_map(|row| row.names.iter().map(move |known| (row, *known)))
+        .filter(|(_, known)| known.len().abs_diff(name.len()) <= allowed)
         .map(|(row, known)| (strsim::damerau_levenshtein(name, known), row.status != Status::Works, known))
         .filter(|(distance, ..)| *distance <= allowed)
         .min_by_key(|(distance, is_idle, _)| (*distance, *is_idle))

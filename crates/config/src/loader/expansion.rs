@@ -4,6 +4,7 @@ use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::error::Problem;
 use crate::expand::{self, Expansion};
+use crate::raw::Entry;
 use crate::source;
 
 impl Loader<'_> {
@@ -32,6 +33,22 @@ impl Loader<'_> {
         self.expand_pass(b'%', |loader, name, _| {
             Ok(expand::placeholder(name, |name| loader.raw.first(name).map(str::to_owned)))
         })
+    }
+
+    /// What `inherit` read comes too late for expansion; uWSGI leaves it as it is, and so do we, but say so.
+    pub(super) fn warn_of_unexpanded(&mut self, from: usize) {
+        for at in from..self.raw.entries.len() {
+            let Entry { key, value, origin, .. } = self.raw.entries[at].clone();
+            let value = value.unwrap_or_default();
+            let is_known = |name: &String| self.raw.has(name);
+            let has_variable =
+                expand::expressions(&value, b'$').iter().any(|name| self.variable(name).is_some());
+            if has_variable || expand::expressions(&value, b'%').iter().any(is_known) {
+                let message =
+                    format!("`{value}` is not expanded in a file read by `inherit`; use `include` for that");
+                self.findings.push(Diagnostic::warning(&origin, &key, message));
+            }
+        }
     }
 
     fn expand_pass(

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Files that load one another.
 pub const MAX_INCLUDE_DEPTH: usize = 32;
 
+/// Files loaded in all, each time counted.
+pub const MAX_LOADS: usize = 1_000;
+
 /// Suffixes and the format that each stands for.
 const SUFFIXES: [(&str, Format); 6] = [
     (".ini", Format::Ini),
@@ -71,6 +74,11 @@ impl Loader<'_> {
             let origin = asked.clone();
             let what = "the depth of files that load one another".to_owned();
             return Err(Problem::TooLarge { origin, what, limit: MAX_INCLUDE_DEPTH }.into());
+        }
+        self.loads += 1;
+        if self.loads > MAX_LOADS {
+            let (origin, what) = (asked.clone(), "the number of files loaded".to_owned());
+            return Err(Problem::TooLarge { origin, what, limit: MAX_LOADS }.into());
         }
         let (file, section) = self.split(name);
         let file = if file.is_empty() {

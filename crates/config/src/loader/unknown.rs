@@ -9,8 +9,9 @@ use crate::suggest;
 use std::collections::HashSet;
 
 impl Loader<'_> {
-    /// Warns of unknown keys; with `strict` they are errors.
-    pub(super) fn check_unknown(&mut self) -> Result<(), Halt> {
+    /// Warns of unknown keys from a place in the table on; with `strict` they are errors.
+    pub(super) fn check_unknown(&mut self, from: usize) -> Result<(), Halt> {
+        let entries = &self.raw.entries[from..];
         let assigned = self.assigned();
         let unknown = |entry: &&Entry| {
             options::find(&entry.key).is_none()
@@ -18,12 +19,10 @@ impl Loader<'_> {
                 && !entry.is_placeholder
         };
         if self.strict {
-            let errors: Vec<Diagnostic> = self.raw.entries.iter().filter(unknown).map(strict_error).collect();
+            let errors: Vec<Diagnostic> = entries.iter().filter(unknown).map(strict_error).collect();
             return if errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(errors).into()) };
         }
-        let warnings: Vec<Diagnostic> = self
-            .raw
-            .entries
+        let warnings: Vec<Diagnostic> = entries
             .iter()
             .filter(unknown)
             .filter(|entry| !self.referenced.contains(&entry.key) && !assigned.contains(entry.key.as_str()))

@@ -72,7 +72,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["dump-options"], "Lists all options."),
     value(&["print-sym", "print-symbol"], Kind::Text, "Prints a text built into the executable.").refused(ASK_THE_SYSTEM),
     value(&["binary-append-data"], Kind::Path, "Prints the executable with a file appended.").refused(ASK_THE_SYSTEM),
-    value(&["extract"], Kind::Text, "Prints the content of an address or file.").refused("use cat or curl"),
+    value(&["extract"], Kind::Text, "Prints the content of an address or file.").refused("use cat or curl instead"),
     value(&["connect-and-read"], Kind::Address, "Prints what a socket sends.").refused("use nc or socat; for the stats server, curl with `stats-http`"),
     flag(&["config-py"], "Prints how uWSGI is built.").refused(ASK_THE_SYSTEM),
     flag(&["cflags"], "Prints how uWSGI is built.").refused(ASK_THE_SYSTEM),

@@ -1,0 +1,231 @@
+//! What the operator is told: each finding names file, line and option, and what to do.
+
+use crate::{findings, run, run_options};
+use margrave_config::MemoryWorld;
+
+/// The options of a file, and what must be said about them; nothing at all for an empty text.
+#[track_caller]
+fn check(options: &str, wanted: &str) {
+    let outcome = run_options(options);
+    let said = findings(&outcome);
+    let said: Vec<&String> = said.iter().filter(|text| !text.contains("accepted without effect")).collect();
+    if wanted.is_empty() {
+        assert!(said.is_empty(), "{options:?}: {said:?}");
+    } else {
+        assert!(said.iter().any(|text| text.contains(wanted)), "{options:?} lacks {wanted:?}: {said:?}");
+    }
+}
+
+/// The same, and it is an error.
+#[track_caller]
+fn check_error(options: &str, wanted: &str) {
+    let error = run_options(options).expect_err(options);
+    assert!(error.to_string().contains(wanted), "{options:?} lacks {wanted:?}: {error}");
+    assert_eq!(error.exit_code(), 1);
+}
+
+#[test]
+fn correct_files_give_no_warning() {
+    check("master = true\nprocesses = 4\nthreads = 2\nvacuum = 1\nlazy-apps = on\n", "");
+    check("base = /srv\nchdir = %(base)/x\n", "");
+    check("die-on-term = true\nthunder-lock = true\nplugins = python3,http\n", "");
+    check("log-date = %%Y-%%m-%%d\nlog-format = %(addr) \"%(method) %(uri)\" ; %(status)\n", "");
+    check("# 50% of all %q\nenv = A=b;c\n", "");
+    check("set = mine=1\nset-ph = other=2\n", "");
+    check("chmod-socket\nneed-app\nenable-threads\n", "");
+}
+
+#[test]
+fn unknown_keys_are_named_with_a_suggestion() {
+    check("vaccum = true", "site.ini:2: vaccum: there is no such option; did you mean `vacuum`?");
+    check(
+        "vacuum = true\n\nproesses = 4",
+        "site.ini:4: proesses: there is no such option; did you mean `processes`?",
+    );
+    check(
+        "my-thing = 1",
+        "site.ini:2: my-thing: there is no such option and nothing refers to %(my-thing); remove it",
+    );
+    check("chmod_socket = 660", "did you mean `chmod-socket`?");
+}
+
+#[test]
+fn slips_of_typing_are_recognized() {
+    check("static-map /a = /b", "`=` is missing behind `static-map`, write `static-map = /a=/b`");
+    check("env DJANGO = x", "`=` is missing behind `env`, write `env = DJANGO=x`");
+    check("master true", "`=` is missing behind `master`, write `master = true`");
+    check("socket /tmp/x.sock", "write `socket = /tmp/x.sock`");
+    check("processes: 4", "write `processes = 4`, with `=`");
+    check("--http = :8000", "options in files have no dashes; write `http = :8000`");
+    check("// comment", "comments begin with `;` or `#`");
+}
+
+#[test]
+fn strict_turns_unknown_keys_into_errors() {
+    check_error("strict = true\nfoo = 1\nbar = %(foo)", "site.ini:3: foo: there is no such option");
+    check_error(
+        "foo = 1\nstrict = true\n",
+        "`strict` allows placeholders only by `set-placeholder = foo=...`",
+    );
+    check("strict = true\nset-ph = foo=1\nchdir = /%(foo)\n", "");
+    check("strict = false\nfoo = 1\n", "site.ini:3: foo: there is no such option");
+}
+
+#[test]
+fn inline_comments_are_kept_and_named() {
+    check(
+        "processes = 2 ; two",
+        "site.ini:2: processes: only 2 is read, `; two` behind it is not; put the comment on a line of its own",
+    );
+    check(
+        "disable-logging = false ; keep",
+        "`false ; keep` counts as true, since the comment is part of the value",
+    );
+    check("chdir = /srv # here", "`# here` is part of the value; put the comment on a line of its own");
+    check("master = flase", "");
+    check("vacuum = flase", "site.ini:2: vacuum: `flase` counts as true; write true or false");
+}
+
+#[test]
+fn quotes_are_kept_and_named() {
+    check("chdir = \"/srv\"", "the quotes in `\"/srv\"` are part of the value; remove them");
+    check("env=\"A=1\"", "the quotes in `\"A=1\"` are part of the value");
+    check("env = A='1'", "are part of the value; remove them");
+    check_error("processes = \"4\"", "site.ini:2: processes: \"4\" is no number; remove the quotes");
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
+    check_error("processes = many", "site.ini:2: processes: `many` is no number; write a whole number");
+    check_error("processes = 0", "0 is out of range; write a number from 1 to");
+    check_error("harakiri = -1", "`-1` is negative; write 0 or more");
+    check_error("workers = $(WORKERS)", "set the environment variable, or give a default as $(NAME:-4)");
+    check_error("buffer-size = 32k", "no request fits into 32 bytes");
+    check_error("chmod-socket = rw", "write three octal digits such as 660");
+    check_error("umask = 99", "is no mode");
+    check_error("http = localhost:http", "`http` is no port");
+    check_error("http = :$(PORT)", "set the environment variable, or give a default as $(PORT:-8000)");
+    check_error("http = http://localhost:8000", "leave `http://` out and write `localhost:8000`");
+    check_error("socket = =0", "shared sockets (`=0`) are not built yet");
+    check_error(
+        "http = :80\nhttp-socket = :80",
+        "is taken already by `http` at site.ini:2; remove one of them",
+    );
+    check_error("mount = /api", "`/api` has no `=`; write it as /path=module:callable");
+    check_error("mount = /a=x\nmount = /a=y", "two applications are mounted at `/a/`");
+    check_error("static-map = static=/x", "`static` is no path; write /static=/x");
+    check_error("env = A", "`A` has no `=`; write it as NAME=value");
+    check_error("protocol = fastcgi", "Margrave does not speak `fastcgi`; write uwsgi or http");
+    check_error("fastcgi-socket = :9000", "site.ini:2: fastcgi-socket: Margrave does not speak FastCGI yet");
+    check_error("https = :443,a,b", "Margrave does not speak TLS yet");
+    check_error("logger = redislog:x", "is no logger that Margrave has");
+    check_error("logto = 127.0.0.1:514", "written as `log-socket = 127.0.0.1:514`");
+    check_error("forwarded-allow = 10.0.0.0/99", "is no network");
+    check_error("add-header = X", "`X` is no field; write it as Name: value");
+    check_error("switch-interval = soon", "is no time");
+    check_error("for-times = x\nendfor =", "`x` is no number of times");
+}
+
+#[test]
+fn all_wrong_values_are_reported_at_once() {
+    let error = run_options("processes = x\nthreads = y\n").unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 2, "{error}");
+}
+
+#[test]
+fn numbers_are_read_as_uwsgi_reads_them_with_a_warning() {
+    check(
+        "limit-post = 10M",
+        "only 10 is read, `M` behind it is not; units are not understood, write 10485760 if that is meant",
+    );
+    check("post-buffering = true", "means off in uWSGI; bodies are read ahead anyway");
+    check("http-keepalive = true", "");
+    check("reload-on-rss = 512M", "");
+    check("py-autoreload = true", "it is taken as 1, write 1");
+    check("socket = 3031", "is a UNIX socket in the working directory; write `:3031` for a port");
+}
+
+#[test]
+fn options_without_effect_say_why() {
+    check("cheaper = 2", "site.ini:2: cheaper: Margrave knows this option, but it is not built yet");
+    check("php-index = x", "belongs to uWSGI's support for PHP");
+    check("plugins = php", "Margrave has nothing like the plugin `php`");
+    check("hook-master-start = unix_signal:15 gracefully_kill_them_all", "");
+    check("hook-master-start = exec:date", "the action `exec:date` is not built yet");
+    let said = findings(&run_options("master = true")).join("\n");
+    assert!(
+        said.contains("site.ini:2: master: accepted without effect: there is always a master process"),
+        "{said}"
+    );
+}
+
+#[test]
+fn blocks_that_do_not_fit_are_named() {
+    check_error(
+        "if-env = A\nmaster = true",
+        "site.ini:2: if-env: this block has no end and would swallow all that follows; add `endif =`",
+    );
+    check_error("for = a b\nmaster = true", "add `endfor =`");
+    check_error("else =", "site.ini:2: else: there is no `if` that this belongs to");
+    check("if-uid = 0\nmaster = true\nendif =", "site.ini:4: endif: there is no block to end here");
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_named() {
+    check_error("ini = no.ini", "site.ini:2: cannot read no.ini: there is no such file");
+    check_error("include = conf", "its suffix is none of .ini");
+    check_error("yaml = x.yaml", "YAML configuration is not built yet; write it as ini");
+    check_error("chdir = @(none)", "site.ini:2: cannot read none: there is no such file");
+    check_error("ini = http://host/x.ini", "configuration over HTTP is not built yet");
+    check_error("print = @(section://x)", "Margrave has no sources of the kind section://");
+    let world = MemoryWorld::default();
+    for (command, wanted) in [
+        ("margrave --ini no.ini", "command line: cannot read no.ini: there is no such file"),
+        ("margrave no.ini", "command line: cannot read no.ini: there is no such file"),
+        ("margrave :prod.ini", "no file"),
+        ("margrave", "there is nothing to serve; name an application"),
+        ("margrave --proceses 4", "there is no option --proceses; did you mean --processes?"),
+    ] {
+        let error = run(&world, command).unwrap_err().to_string();
+        assert!(error.contains(wanted) || wanted == "no file", "{command}: {error}");
+    }
+}
+
+#[test]
+fn missing_section_is_named_with_those_that_exist() {
+    let world = MemoryWorld::with_files(&[("s.ini", "[prod]\nmaster = true\n[dev]\n")]);
+    let said = findings(&run(&world, "margrave --ini s.ini:test --module app"));
+    assert_eq!(said, ["s.ini: there is no section [test], so nothing is read; the file has [prod], [dev]"]);
+}
+
+#[test]
+fn traps_of_percent_signs_are_named() {
+    check("log-date = %Y-%m-%d", "site.ini:2: log-date: `%Y` is no magic variable");
+    check("log-date = %Y-%m-%d", "write `%%d`");
+    check(
+        "env = A=100%\nmaster = true",
+        "site.ini:2: env: `%` at the end of this line joins it with the next one",
+    );
+}
+
+#[test]
+fn environment_options_are_named_as_variables() {
+    let mut world = MemoryWorld::default();
+    world.set_env("UWSGI_PROCESES", "4");
+    let said = findings(&run(&world, "margrave --module app"));
+    assert_eq!(said, ["environment: proceses: UWSGI_PROCESES names no option; did you mean `processes`?"]);
+}
+
+#[test]
+fn templates_that_come_too_late_for_expansion_are_named() {
+    let world = MemoryWorld::with_files(&[
+        ("a.ini", "[uwsgi]\nname = x\ninherit = t.ini\nmodule = %(name)\n"),
+        ("t.ini", "[uwsgi]\nchdir = /%(name)\nvaccum = 1\n"),
+    ]);
+    let said = findings(&run(&world, "margrave a.ini")).join("\n");
+    assert!(
+        said.contains("t.ini:2: chdir: `/%(name)` is not expanded in a file read by `inherit`"),
+        "{said}"
+    );
+    assert!(said.contains("t.ini:3: vaccum: there is no such option"), "{said}");
+}

@@ -1,0 +1,134 @@
+//! Nothing that stands in a file, in the environment or on the command line makes the crate panic, hang or grow.
+
+use margrave_config::{MemoryWorld, load, options};
+
+/// A small generator of pseudo-random numbers (xorshift), so that a failure can be repeated from its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+        list[self.below(list.len())]
+    }
+}
+
+const PIECES: &[&str] = &[
+    "%",
+    "%(",
+    "$(",
+    "@(",
+    ")",
+    "(",
+    "\n",
+    "=",
+    ";",
+    "#",
+    "[",
+    "]",
+    " ",
+    "%d",
+    "%(_)",
+    "a",
+    "b",
+    "8",
+    "/",
+    ":",
+    "é",
+    "\"",
+    "-1",
+    "+",
+    "* 2",
+    "++",
+    ",",
+    "true",
+    "%k",
+    "A",
+    "\t",
+    "\r",
+    "site.ini",
+    "%(a b + 3)",
+    "$(A:-x)",
+    "=x",
+    "/a=b",
+    "\u{feff}",
+];
+
+#[test]
+fn no_text_makes_the_parser_panic() {
+    let names: Vec<&str> = options::names().collect();
+    for seed in 1..=1_000_u64 {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut text = String::from("[uwsgi]\n");
+        for _ in 0..random.below(30) {
+            if random.below(3) > 0 {
+                text.push_str(random.pick(&names));
+                text.push_str(" = ");
+            }
+            for _ in 0..random.below(6) {
+                text.push_str(random.pick(PIECES));
+            }
+            text.push('\n');
+        }
+        let mut world = MemoryWorld::with_files(&[("site.ini", &text)]);
+        world.set_env("A", "$(A)%(a)");
+        let _ = load(&["margrave".to_owned(), "--ini".to_owned(), "site.ini".to_owned()], &world);
+    }
+}
+
+#[test]
+fn no_bytes_make_the_parser_panic() {
+    for seed in 1..=1_000_u64 {
+        let mut random = Random(seed.wrapping_mul(0xD134_2543_DE82_EF95));
+        let bytes: Vec<u8> =
+            (0..random.below(200)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
+        let mut world = MemoryWorld::default();
+        world.write("site.ini", &[b"[uwsgi]\n".as_slice(), &bytes].concat());
+        let _ = load(&["margrave".to_owned(), "site.ini".to_owned()], &world);
+    }
+}
+
+#[test]
+fn no_command_line_makes_the_parser_panic() {
+    let names: Vec<&str> = options::names().collect();
+    for seed in 1..=1_000_u64 {
+        let mut random = Random(seed.wrapping_mul(0xA076_1D64_78BD_642F));
+        let mut arguments = vec!["margrave".to_owned()];
+        for _ in 0..random.below(8) {
+            arguments.push(match random.below(4) {
+                0 => format!("--{}", random.pick(&names)),
+                1 => format!("--{}={}", random.pick(&names), random.pick(PIECES)),
+                2 => format!("-{}{}", random.pick(PIECES), random.pick(PIECES)),
+                _ => random.pick(PIECES).to_owned(),
+            });
+        }
+        let _ = load(&arguments, &MemoryWorld::with_files(&[("site.ini", "[uwsgi]\nmaster = true\n")]));
+    }
+}
+
+#[test]
+fn what_could_go_on_for_ever_has_a_bound() {
+    let many = "print = x\n".repeat(100_001);
+    for (text, message) in [
+        ("ini = site.ini", "the depth of files that load one another exceeds the bound of 32"),
+        ("include = site.ini", "the depth of files that load one another exceeds the bound of 32"),
+        ("inherit = site.ini", "exceeds the bound"),
+        ("a = x%(a)", "grows without end"),
+        (
+            "for-times = 99999999\nprint = %(_)\nendfor =",
+            "the number of repetitions exceeds the bound of 10000",
+        ),
+        ("declare-option = a=b=1;a=2\na = 1", "declared options use one another without end"),
+        (many.as_str(), "the number of options exceeds the bound of 100000"),
+    ] {
+        let world = MemoryWorld::with_files(&[("site.ini", &format!("[uwsgi]\n{text}\n"))]);
+        let error =
+            load(&["margrave".to_owned(), "--ini".to_owned(), "site.ini".to_owned()], &world).unwrap_err();
+        assert!(error.to_string().contains(message), "{}: {error}", &text[..text.len().min(40)]);
+    }
+}

@@ -1,0 +1,278 @@
+//! From options to [`Settings`]: what wins, what adds up, what each value becomes.
+
+use crate::{run, run_options};
+use margrave_config::settings::{Address, AppTarget, LogTarget, Protocol, Trust};
+use margrave_config::{Command, MemoryWorld, Settings};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[track_caller]
+fn settings(options: &str) -> Settings {
+    run_options(options).unwrap_or_else(|error| panic!("{options}: {error}")).settings
+}
+
+fn tcp(host: &str, port: u16) -> Address {
+    Address::Tcp { host: host.to_owned(), port }
+}
+
+#[test]
+fn last_scalar_wins_across_aliases_and_lists_add_up() {
+    assert_eq!(settings("workers = 1\nprocesses = 3").process.workers, 3);
+    assert_eq!(settings("processes = 3\nworkers = 1").process.workers, 1);
+    assert_eq!(
+        settings("env = A=1\nenv = A=2\nenv = B = 3").host.env,
+        [
+            ("A".to_owned(), "1".to_owned()),
+            ("A".to_owned(), "2".to_owned()),
+            ("B".to_owned(), "3".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn command_line_comes_before_positional_files_and_after_the_environment() {
+    let mut world = MemoryWorld::with_files(&[("a.ini", "[uwsgi]\nprocesses = 2\nmodule = m\n")]);
+    world.set_env("UWSGI_PROCESSES", "7");
+    world.set_env("UWSGI_THREADS", "5");
+    let workers = |command: &str| run(&world, command).unwrap().settings.process.workers;
+    assert_eq!(workers("margrave --module m"), 7);
+    assert_eq!(workers("margrave --module m -p 3"), 3);
+    assert_eq!(workers("margrave a.ini -p 3"), 2, "a positional file is read after all options");
+    assert_eq!(workers("margrave --ini a.ini -p 3"), 3);
+    assert_eq!(workers("margrave -p 3 --ini a.ini"), 2);
+    assert_eq!(run(&world, "margrave a.ini").unwrap().settings.process.threads, 5);
+}
+
+#[test]
+fn listeners_are_in_order_with_their_protocol() {
+    let listen = settings(
+        "uwsgi-socket = /run/a.sock\nhttp = :8000\nsocket = 127.0.0.1:3031\nhttp-socket = [::1]:80\nsocket = @name\nhttp11-socket = :0\nlisten = 200\nchmod-socket = 660\nchown-socket = a:b",
+    )
+    .listen;
+    let found: Vec<(Protocol, Address)> =
+        listen.listeners.iter().map(|listener| (listener.protocol, listener.address.clone())).collect();
+    assert_eq!(
+        found,
+        [
+            (Protocol::Uwsgi, Address::Unix("/run/a.sock".into())),
+            (Protocol::Http, tcp("", 8000)),
+            (Protocol::Uwsgi, tcp("127.0.0.1", 3031)),
+            (Protocol::Http, tcp("::1", 80)),
+            (Protocol::Uwsgi, Address::Abstract("name".to_owned())),
+            (Protocol::Http, tcp("", 0)),
+        ]
+    );
+    assert_eq!(listen.listeners[1].origin, "site.ini:3");
+    assert_eq!(
+        (listen.backlog, listen.chmod, listen.chown.as_deref()),
+        (Some(200), Some(0o660), Some("a:b"))
+    );
+}
+
+#[test]
+fn protocol_changes_sockets_named_plainly_wherever_it_stands() {
+    let listen = settings("socket = :1\nuwsgi-socket = :2\nprotocol = http").listen;
+    assert_eq!(
+        listen.listeners.iter().map(|one| one.protocol).collect::<Vec<_>>(),
+        [Protocol::Http, Protocol::Uwsgi]
+    );
+}
+
+#[test]
+fn an_application_without_a_socket_is_served_on_a_local_port() {
+    let listen = settings("").listen;
+    assert_eq!(listen.listeners.len(), 1);
+    assert_eq!(listen.listeners[0].address, tcp("127.0.0.1", 8000));
+    assert_eq!(listen.listeners[0].origin, "");
+}
+
+#[test]
+fn start_forms_name_the_application() {
+    let world =
+        MemoryWorld::with_files(&[("app.py", ""), ("site.ini", "[uwsgi]\nmodule = a.b:c\ncallable = d\n")]);
+    let app = |command: &str| {
+        let settings = run(&world, command).unwrap().settings;
+        assert_eq!(settings.python.apps.len(), 1, "{command}");
+        (settings.python.apps[0].target.clone(), settings.python.apps[0].callable.clone())
+    };
+    let module = |text: &str| AppTarget::Module(text.to_owned());
+    assert_eq!(app("margrave site.ini"), (module("a.b:c"), Some("d".to_owned())));
+    assert_eq!(app("margrave mysite.wsgi:application"), (module("mysite.wsgi:application"), None));
+    assert_eq!(app("margrave pkg:create_app()"), (module("pkg:create_app()"), None));
+    assert_eq!(app("margrave app.py --http :1"), (AppTarget::File("app.py".into()), None));
+    assert_eq!(app("margrave app.py:flask"), (AppTarget::File("app.py".into()), Some("flask".to_owned())));
+    assert_eq!(app("margrave -w x -H /venv"), (module("x"), None));
+}
+
+#[test]
+fn mounts_are_files_or_modules() {
+    let apps =
+        settings("mount = /api=pkg:app\nmount = /old/=legacy.py\nmount = /x = y\nmanage-script-name = true")
+            .python
+            .apps;
+    let mounts: Vec<(&str, AppTarget)> =
+        apps.iter().map(|app| (app.mountpoint.as_str(), app.target.clone())).collect();
+    let module = |text: &str| AppTarget::Module(text.to_owned());
+    assert_eq!(
+        mounts,
+        [
+            ("", module("app")),
+            ("/api", module("pkg:app")),
+            ("/old", AppTarget::File("legacy.py".into())),
+            ("/x", module("y"))
+        ]
+    );
+}
+
+#[test]
+fn patterns_in_the_module_search_path_are_expanded() {
+    let world = MemoryWorld::with_files(&[
+        ("lib/b/x.py", ""),
+        ("lib/a/x.py", ""),
+        ("site/eggs/one.egg", ""),
+        (
+            "site.ini",
+            "[uwsgi]\nmodule = m\nchdir = site\npythonpath = lib/*\npythonpath = eggs/*.egg\npythonpath = none/*\npp = .\n",
+        ),
+    ]);
+    let path = run(&world, "margrave site.ini").unwrap().settings.python.path;
+    let expected = ["lib/a/", "lib/b/", "site/eggs/one.egg", "none/*", "."];
+    assert_eq!(path, expected.map(PathBuf::from));
+}
+
+#[test]
+fn units_of_values() {
+    let found = settings(
+        "harakiri = 20\nmax-requests = 1000\nmax-requests-delta = 5\nreload-on-rss = 1.5\nlog-slow = 250\nswitch-interval = 1ms\nbuffer-size = 32768\npost-buffering = 8192\nmax-worker-lifetime = 0\nhttp-timeout = 300\nsocket-timeout = 30\nhttp-keepalive = 5\numask = 022\n",
+    );
+    assert_eq!(found.process.harakiri, Some(Duration::from_secs(20)));
+    assert_eq!((found.process.max_requests, found.process.max_requests_delta), (Some(1000), Some(5)));
+    assert_eq!(found.process.reload_on_rss, Some(1_572_864));
+    assert_eq!(found.process.max_worker_lifetime, None);
+    assert_eq!(found.log.log_slow, Some(Duration::from_millis(250)));
+    assert_eq!(found.python.switch_interval, Duration::from_millis(1));
+    assert_eq!((found.http.buffer_size, found.http.body_memory), (32_768, 8192));
+    assert_eq!(found.http.io_timeout, Duration::from_secs(300));
+    assert_eq!(found.http.keepalive, Some(Duration::from_secs(5)));
+    assert_eq!(found.host.umask, Some(0o22));
+}
+
+#[test]
+fn keep_alive_has_words_and_numbers() {
+    let default = Settings::default().http.keepalive;
+    for (options, expected) in [
+        ("", default),
+        ("http-keepalive", default),
+        ("http-keepalive = 1", default),
+        ("http-keepalive = true", default),
+        ("http-keepalive = 0", None),
+        ("http-keepalive = off", None),
+        ("http-keepalive = 9", Some(Duration::from_secs(9))),
+    ] {
+        assert_eq!(settings(options).http.keepalive, expected, "{options}");
+    }
+}
+
+#[test]
+fn logs_go_where_they_are_sent() {
+    let log = settings(
+        "logger = file:/a\nlogger = stdio\nreq-logger = main socket:127.0.0.1:1\nlog-syslog\nlog-maxsize = 9\nlog-date\nlog-format = %(addr) %(uri)\n",
+    )
+    .log;
+    assert_eq!(
+        log.loggers,
+        [LogTarget::File("/a".into()), LogTarget::Stdio, LogTarget::Syslog(String::new())]
+    );
+    assert_eq!(log.request_loggers, [LogTarget::Socket("127.0.0.1:1".to_owned())]);
+    assert!(log.through_master);
+    assert_eq!(log.max_size, Some(9));
+    assert_eq!(log.date.as_deref(), Some("%a %b %e %H:%M:%S %Y"));
+    assert_eq!(log.format.as_deref(), Some("%(addr) %(uri)"), "names that are nothing stay");
+    assert_eq!(settings("log-date = %%Y").log.date.as_deref(), Some("%Y"));
+    assert!(!settings("logto = /x").log.through_master);
+}
+
+#[test]
+fn defaults_are_the_safe_ones() {
+    let found = settings("");
+    assert!(
+        found.python.need_app && found.python.enable_threads && found.host.vacuum && found.host.close_on_exec
+    );
+    let found = settings("need-app = false\nvacuum = off\nclose-on-exec = 0");
+    assert!(!found.python.need_app && !found.host.vacuum && !found.host.close_on_exec);
+}
+
+#[test]
+fn trusted_peers() {
+    let trust = |options: &str| settings(options).http.forwarded_allow;
+    assert_eq!(trust(""), Trust::Private);
+    assert_eq!(trust("forwarded-allow = *"), Trust::Everyone);
+    assert_eq!(trust("forwarded-allow = none"), Trust::Nobody);
+    let networks = vec![("10.0.0.0".parse().unwrap(), 8), ("::1".parse().unwrap(), 128)];
+    assert_eq!(trust("forwarded-allow = 10.0.0.0/8, ::1"), Trust::Networks(networks));
+}
+
+#[test]
+fn static_files_and_names_of_processes() {
+    let found = settings(
+        "static-map = /s=/srv/s\nstatic-map2 = /m=/srv\ncheck-static = /pub\nstatic-expires = /* 60\nprocname-prefix-spaced = my\nchdir = /a\nchdir2 = b\n",
+    );
+    let maps = [("/s".to_owned(), PathBuf::from("/srv/s")), ("/m".to_owned(), PathBuf::from("/srv/m"))];
+    assert_eq!(found.static_files.maps, maps);
+    assert_eq!(found.static_files.expires, Some(60));
+    assert_eq!(found.process.procname_prefix, "my ");
+    assert!(found.process.auto_procname, "naming a part of the names asks for names");
+    assert_eq!(found.host.chdir, [PathBuf::from("/a"), PathBuf::from("b")]);
+}
+
+#[test]
+fn blocks_may_stand_within_blocks() {
+    let mut world = MemoryWorld::with_files(&[(
+        "site.ini",
+        "[uwsgi]\nmodule = m\nif-env = A\nif-env = NOPE\nprint = wrong\nelse =\nprint = inner %(_)\nendif =\nfor = x y\nfor = 1 2\nprint = %(_)\nendfor =\nprint = outer %(_)\nendfor =\nelse =\nprint = wrong\nendif =\nif-not-env = A\nprint = wrong\nelse =\nprint = else\nendif =\n",
+    )]);
+    world.set_env("A", "a");
+    let printed = run(&world, "margrave site.ini").unwrap().output;
+    assert_eq!(printed, ["inner a", "1", "2", "1", "2", "outer x", "outer y", "else"]);
+}
+
+#[test]
+fn declared_options_take_effect_before_the_table() {
+    let found =
+        settings("processes = 2\ndeclare-option = size=processes=$1;threads=$2\nsize = 8 4\n").process;
+    assert_eq!((found.workers, found.threads), (2, 4), "the table is applied later, as in uWSGI");
+    let found = settings("processes = 2\ndeclare-option2 = size=processes=$1\nsize = 8\n").process;
+    assert_eq!(found.workers, 8);
+}
+
+#[test]
+fn commands_are_recognized() {
+    let world = MemoryWorld::with_files(&[("a.ini", "[uwsgi]\nprint = p\nprocesses = 4\nprocesses = 5\n")]);
+    for (command, wanted, printed) in [
+        ("margrave --version", Command::Version, vec![]),
+        ("margrave --help", Command::Help(None), vec![]),
+        ("margrave --help processes", Command::Help(Some("processes".to_owned())), vec![]),
+        ("margrave --stop /run/x.pid", Command::Stop("/run/x.pid".into()), vec![]),
+        ("margrave --reload /run/x.pid", Command::Reload("/run/x.pid".into()), vec![]),
+        ("margrave --ini a.ini --get processes --get nope", Command::Exit(0), vec!["p", "4"]),
+        ("margrave --exit=7 --ini a.ini", Command::Exit(7), vec![]),
+        ("margrave --exit", Command::Exit(1), vec![]),
+        ("margrave --iprint x --ini a.ini --exit=0", Command::Exit(0), vec!["x"]),
+    ] {
+        let loaded = run(&world, command).unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert_eq!(
+            (loaded.command, loaded.output),
+            (wanted, printed.into_iter().map(str::to_owned).collect()),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_reload_is_seen_by_if_reload() {
+    let mut world =
+        MemoryWorld::with_files(&[("a.ini", "[uwsgi]\nmodule = m\nif-reload =\nprocesses = 2\nendif =\n")]);
+    assert_eq!(run(&world, "margrave a.ini").unwrap().settings.process.workers, 1);
+    world.set_env("UWSGI_RELOADS", "1");
+    assert_eq!(run(&world, "margrave a.ini").unwrap().settings.process.workers, 2);
+}
