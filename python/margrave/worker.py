@@ -90,10 +90,13 @@ def watch_signals(worker):
 
 
 def set_process_name(number, process):
-    """What `ps` shows, as `procname` and its relatives say."""
-    name = process["procname"] or (f"uWSGI worker {number}" if process["auto_procname"] else None)
-    if name is not None:
-        sys.modules["uwsgi"].setprocname(process["procname_prefix"] + name + process["procname_append"])
+    """What `ps` shows: as `procname` and its relatives say, else what the process is."""
+    kind = "uWSGI" if process["auto_procname"] else "margrave"
+    title(process["procname"] or f"{kind} worker {number}", process)
+
+
+def title(name, process):
+    sys.modules["uwsgi"].setprocname(process["procname_prefix"] + name + process["procname_append"])
 
 
 def call_hook(name):

@@ -14,6 +14,7 @@ import threading
 import types
 
 from margrave import loader, report
+from margrave import worker as worker_module
 
 
 def main():
@@ -33,12 +34,12 @@ def main():
     prepare_interpreter(settings)
     zygote.install_uwsgi()
     install_decorators()
+    kind = "uWSGI" if settings["process"]["auto_procname"] else "margrave"
+    worker_module.title(f"{kind} zygote", settings["process"])
     if not load(zygote, settings):
         sys.exit(1)
     worker = zygote.run()
     if worker is not None:
-        from margrave import worker as worker_module
-
         worker_module.main(worker, settings, LOADED)
 
 

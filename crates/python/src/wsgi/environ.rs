@@ -175,7 +175,7 @@ impl EnvironBuilder {
         if seen & USUAL_BITS != USUAL_BITS {
             self.remove_absent(&environ, seen)?;
         }
-        if is_https(request) {
+        if request.is_https() {
             environ.set_item(self.scheme.bind(py), self.https.bind(py))?;
         }
         if let Some(length) = body {
@@ -247,15 +247,4 @@ fn make_room(py: Python<'_>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         dict.del_item(key)?;
     }
     Ok(())
-}
-
-/// As uWSGI decides `wsgi.url_scheme`. Forwarding fields have been judged by the decoder, which sets HTTPS.
-fn is_https(request: &Request) -> bool {
-    let on = |value: &[u8]| {
-        value.eq_ignore_ascii_case(b"on") || value == b"1" || value.eq_ignore_ascii_case(b"true")
-    };
-    if let Some(value) = request.var(Known::Https) {
-        return on(value) || value.eq_ignore_ascii_case(b"https");
-    }
-    request.find(b"UWSGI_SCHEME").is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"))
 }
