@@ -132,7 +132,8 @@ impl Generation {
         let (adoption, adopt) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
         zygote.set_nonblocking().map_err(StartError::system("set up a socket pair"))?;
         let scoreboard = boards.take(layout).map_err(StartError::system("make shared memory"))?;
-        let json = serde_json::to_vec(&*settings).map_err(|error| StartError::system("write the settings")(error.into()))?;
+        let json = serde_json::to_vec(&*settings)
+            .map_err(|error| StartError::system("write the settings")(error.into()))?;
         let memfd = memfd_with(&json).map_err(StartError::system("make shared memory"))?;
         let boot = ToZygote::Boot {
             generation: plan.number,
@@ -145,7 +146,8 @@ impl Generation {
         };
         let mut descriptors = vec![memfd.as_fd(), scoreboard.as_fd(), plan.liveness, adopt.as_fd()];
         descriptors.extend(plan.listeners.iter().map(|bound| bound.fd.as_fd()));
-        let packet = encode(&boot).map_err(|error| StartError::system("describe the listeners")(io::Error::other(error)))?;
+        let packet = encode(&boot)
+            .map_err(|error| StartError::system("describe the listeners")(io::Error::other(error)))?;
         zygote.send(&packet, &descriptors).map_err(StartError::system("talk to the zygote"))?;
         let program = Program {
             path: &interpreter.path,
@@ -181,9 +183,8 @@ fn working_directory(chdir: &[PathBuf]) -> Result<Option<PathBuf>, StartError> {
     let mut directory: Option<PathBuf> = None;
     for next in chdir {
         let next = directory.as_deref().unwrap_or(Path::new("")).join(next);
-        let entered = std::fs::metadata(&next).and_then(|found| {
-            if found.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
-        });
+        let entered = std::fs::metadata(&next)
+            .and_then(|found| if found.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) });
         entered.map_err(|error| StartError::Directory { directory: next.clone(), error })?;
         directory = Some(next);
     }

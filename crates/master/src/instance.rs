@@ -180,7 +180,9 @@ impl Instance {
 
     fn read_worker(&mut self, id: ForkId) {
         loop {
-            let Some(channel) = self.workers.get(&id).and_then(|worker| worker.channel.as_ref()) else { return };
+            let Some(channel) = self.workers.get(&id).and_then(|worker| worker.channel.as_ref()) else {
+                return;
+            };
             let event = match channel.recv(&mut self.buffer) {
                 Ok(Some((length, _))) => match decode(&self.buffer[..length]) {
                     Ok(message) => Event::Worker(id, message),
@@ -243,7 +245,9 @@ impl Instance {
                 }
             }
             Received::User1 | Received::User2 | Received::Pause => {
-                self.parts.log.say(Level::Info, &format!("{signal:?}: this signal has no meaning yet and is ignored"));
+                self.parts
+                    .log
+                    .say(Level::Info, &format!("{signal:?}: this signal has no meaning yet and is ignored"));
             }
         }
     }
@@ -522,20 +526,23 @@ impl Instance {
         let settings = like
             .and_then(|like| self.generations.get(&like))
             .map_or_else(|| Rc::clone(&self.parts.settings), |known| Rc::clone(&known.settings));
-        let started = self.parts.listeners.resolve(&settings.listen, settings.host.vacuum).and_then(|listeners| {
-            let plan = Plan {
-                number,
-                settings,
-                listeners,
-                liveness: self.liveness.0.as_fd(),
-                output: None,
-                reloads: self.reloads,
-            };
-            Generation::start(plan, &mut self.scoreboards)
-        });
+        let started =
+            self.parts.listeners.resolve(&settings.listen, settings.host.vacuum).and_then(|listeners| {
+                let plan = Plan {
+                    number,
+                    settings,
+                    listeners,
+                    liveness: self.liveness.0.as_fd(),
+                    output: None,
+                    reloads: self.reloads,
+                };
+                Generation::start(plan, &mut self.scoreboards)
+            });
         match started {
             Ok(generation) => {
-                if let Err(error) = self.poller.add_readable(&generation.zygote, Source::Zygote(number).token()) {
+                if let Err(error) =
+                    self.poller.add_readable(&generation.zygote, Source::Zygote(number).token())
+                {
                     self.parts.log.say(Level::Error, &format!("cannot watch the zygote: {error}"));
                 }
                 self.generations.insert(number, generation);
@@ -546,14 +553,7 @@ impl Instance {
         }
     }
 
-    fn fork(
-        &mut self,
-        generation: u32,
-        id: ForkId,
-        worker: u16,
-        slot: u16,
-        respawn: u32,
-    ) -> io::Result<()> {
+    fn fork(&mut self, generation: u32, id: ForkId, worker: u16, slot: u16, respawn: u32) -> io::Result<()> {
         let known = self.generations.get_mut(&generation).ok_or(io::ErrorKind::NotFound)?;
         let (ours, theirs) = Channel::pair()?;
         ours.set_nonblocking()?;

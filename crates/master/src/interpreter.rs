@@ -40,8 +40,10 @@ impl Interpreter {
         if let Some(home) = &python.home {
             return Self { path: in_environment(home)?, chosen: true }.checked("home");
         }
-        let virtual_env = host.env.iter().rev().find(|(name, _)| name == "VIRTUAL_ENV").map(|(_, value)| value);
-        let virtual_env = virtual_env.map(PathBuf::from).or_else(|| env::var_os("VIRTUAL_ENV").map(PathBuf::from));
+        let virtual_env =
+            host.env.iter().rev().find(|(name, _)| name == "VIRTUAL_ENV").map(|(_, value)| value);
+        let virtual_env =
+            virtual_env.map(PathBuf::from).or_else(|| env::var_os("VIRTUAL_ENV").map(PathBuf::from));
         let from_environment = virtual_env.filter(|home| !home.as_os_str().is_empty());
         let candidates = from_environment
             .map(|home| home.join("bin/python"))
@@ -122,7 +124,10 @@ fn in_environment(home: &Path) -> Result<PathBuf, StartError> {
 /// A program name as the shell would find it; the bare name when it does not.
 fn in_path(name: &Path) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).map(|directory| directory.join(name)).find(|path| is_executable(path)).unwrap_or_else(|| name.to_path_buf())
+    env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|path| is_executable(path))
+        .unwrap_or_else(|| name.to_path_buf())
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -172,6 +177,8 @@ mod tests {
     #[test]
     fn a_missing_package_is_mended_by_the_command_given() {
         let found = Interpreter { path: "/venv/bin/python".into(), chosen: true };
-        assert!(found.explain(97).ends_with("install it there with: /venv/bin/python -m pip install margrave"));
+        assert!(
+            found.explain(97).ends_with("install it there with: /venv/bin/python -m pip install margrave")
+        );
     }
 }

@@ -36,9 +36,10 @@ impl Log {
 
     /// A line as it is.
     pub fn write(&self, line: &str) {
-        let date = self.date.as_deref().map(|pattern| {
-            margrave_sys::clock::format_local(pattern, margrave_sys::clock::wall().as_secs())
-        });
+        let date = self
+            .date
+            .as_deref()
+            .map(|pattern| margrave_sys::clock::format_local(pattern, margrave_sys::clock::wall().as_secs()));
         let text = match date {
             Some(date) => format!("{date} - {line}\n"),
             None => format!("{line}\n"),

@@ -34,7 +34,8 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     name.push(format!(".{}", process::id()));
     let temporary = path.with_file_name(name);
     // Devices and links such as /dev/stdout are written through, not replaced.
-    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) || fs::write(&temporary, text).is_err() {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) || fs::write(&temporary, text).is_err()
+    {
         return fs::write(path, text);
     }
     fs::rename(&temporary, path).inspect_err(|_| {

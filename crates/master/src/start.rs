@@ -1,5 +1,6 @@
 //! From settings to a running instance, in the order that leaves nothing behind when a step fails.
 
+use crate::Startup;
 use crate::daemon::{Detached, Promise, detach};
 use crate::error::StartError;
 use crate::instance::{Instance, Parts};
@@ -7,7 +8,6 @@ use crate::interpreter::Interpreter;
 use crate::listeners::Listeners;
 use crate::log::Log;
 use crate::pidfile::Pidfile;
-use crate::Startup;
 use margrave_config::settings::{HostSettings, LogSettings};
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::privileges::Identity;

@@ -64,7 +64,8 @@ fn host_rows(generation: &Generation) -> Vec<(&'static str, String)> {
     if let Some(path) = pidfile.into_iter().flatten().next() {
         rows.push(("pidfile", path.display().to_string()));
     }
-    let log = [&settings.host.daemonize, &settings.host.daemonize2, &settings.log.logto, &settings.log.logto2];
+    let log =
+        [&settings.host.daemonize, &settings.host.daemonize2, &settings.log.logto, &settings.log.logto2];
     if let Some(path) = log.into_iter().flatten().next() {
         rows.push(("log", path.display().to_string()));
     }
@@ -92,7 +93,11 @@ mod tests {
 
     #[test]
     fn an_application_is_shown_with_its_mount_point() {
-        let app = |mountpoint: &str| AppReport { mountpoint: mountpoint.into(), name: "site:app".into(), millis: 310 };
+        let app = |mountpoint: &str| AppReport {
+            mountpoint: mountpoint.into(),
+            name: "site:app".into(),
+            millis: 310,
+        };
         assert_eq!(app_line(&app("")), "site:app (loaded in 0.31 s)");
         assert_eq!(app_line(&app("/api")), "site:app at /api (loaded in 0.31 s)");
     }

@@ -1,1 +1,450 @@
+//! A seeded world of zygotes and workers in virtual time that misbehaves in every way we could think of.
+//!
+//! `SUPERVISOR_SEED=n` repeats one run; a failure prints its seed.
 
+use super::{Command, Ended, Event, Policy, STOP_GRACE, Sample, Supervisor, ZYGOTE_GRACE};
+use crate::message::ForkId;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// How the world treats its processes; chances are in thousandths.
+#[derive(Clone, Copy)]
+struct Temper {
+    /// A load fails.
+    load_fails: u64,
+    /// A zygote never becomes ready, or never answers.
+    hangs: u64,
+    /// A fork fails.
+    fork_fails: u64,
+    /// A worker dies before it is ready.
+    dies_early: u64,
+    /// A worker ignores what it is asked.
+    stubborn: u64,
+    /// Something that serves is killed, per step.
+    killings: u64,
+    /// A reload is asked for, per step.
+    reloads: u64,
+    /// A worker reaches a limit, per step.
+    limits: u64,
+}
+
+const CALM: Temper = Temper {
+    load_fails: 150,
+    hangs: 30,
+    fork_fails: 0,
+    dies_early: 50,
+    stubborn: 100,
+    killings: 0,
+    reloads: 60,
+    limits: 150,
+};
+
+const CHAOS: Temper = Temper {
+    load_fails: 100,
+    hangs: 50,
+    fork_fails: 100,
+    dies_early: 100,
+    stubborn: 200,
+    killings: 150,
+    reloads: 60,
+    limits: 100,
+};
+
+struct Zygote {
+    alive: bool,
+    ready: bool,
+    hung: bool,
+    retired: bool,
+    reaped: bool,
+}
+
+struct Worker {
+    generation: u32,
+    born: bool,
+    ready: bool,
+    leaving: bool,
+}
+
+struct World {
+    supervisor: Supervisor,
+    now: Duration,
+    random: u64,
+    temper: Temper,
+    /// What will happen, by time and order of planning.
+    plans: BTreeMap<(Duration, u64), Event>,
+    planned: u64,
+    zygotes: BTreeMap<u32, Zygote>,
+    workers: BTreeMap<ForkId, Worker>,
+    policies: BTreeMap<u32, u16>,
+    latest: u16,
+    forks: u32,
+    exit: Option<i32>,
+    stopping: bool,
+}
+
+impl World {
+    fn new(seed: u64, temper: Temper) -> Self {
+        Self {
+            supervisor: Supervisor::new(seed),
+            now: Duration::from_secs(1000),
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            temper,
+            plans: BTreeMap::new(),
+            planned: 0,
+            zygotes: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            latest: 0,
+            forks: 0,
+            exit: None,
+            stopping: false,
+        }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % bound
+    }
+
+    fn chance(&mut self, thousandths: u64) -> bool {
+        self.below(1000) < thousandths
+    }
+
+    fn plan(&mut self, longest_ms: u64, event: Event) {
+        let after = MILLISECOND * u32::try_from(1 + self.below(longest_ms)).unwrap();
+        self.planned += 1;
+        self.plans.insert((self.now + after, self.planned), event);
+    }
+
+    fn policy(&mut self) -> Policy {
+        let workers = u16::try_from(1 + self.below(5)).unwrap();
+        Policy {
+            workers,
+            max_requests: Some(100),
+            overdue_grace: Some(Duration::ZERO),
+            worker_mercy: Duration::from_secs(10),
+            mercy: Duration::from_secs(20),
+            reload_deadline: Duration::from_secs(30),
+            ..Policy::default()
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match &event {
+            Event::Start(policy) | Event::Reload(policy) => self.latest = policy.workers,
+            Event::Stop | Event::Halt => self.stopping = true,
+            Event::ZygoteGone { generation, .. } => {
+                // Nobody is left to report what had not been reported.
+                let generation = *generation;
+                self.workers.retain(|_, worker| worker.generation != generation || worker.born);
+            }
+            _ => {}
+        }
+        let mut commands = Vec::new();
+        self.supervisor.handle(self.now, event, &mut commands);
+        let next = self.supervisor.poll_timeout();
+        assert!(next.is_none_or(|at| at > self.now), "a deadline in the past is a busy loop");
+        for command in commands {
+            self.obey(command);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::SpawnZygote { generation, like } => {
+                let workers = like.map_or(self.latest, |like| self.policies[&like]);
+                self.policies.insert(generation, workers);
+                let hung = self.chance(self.temper.hangs);
+                self.zygotes.insert(
+                    generation,
+                    Zygote { alive: true, ready: false, hung, retired: false, reaped: false },
+                );
+                if self.chance(self.temper.load_fails) {
+                    self.plan(2000, Event::LoadFailed { generation, message: "syntax".to_string() });
+                } else if !hung {
+                    self.plan(2000, Event::ZygoteReady(generation));
+                }
+            }
+            Command::Fork { generation, id, .. } => self.fork(generation, id),
+            Command::Drain { id, heir, mercy } => {
+                if let Some(heir) = heir {
+                    assert!(self.serving(heir) > 0 || self.temper.killings > 0, "drained into nothing");
+                }
+                let longest =
+                    if self.chance(self.temper.stubborn) { 100_000_000 } else { mercy.as_millis() as u64 };
+                self.leave(id, longest);
+            }
+            Command::StopWorker(id) => {
+                let longest = if self.chance(self.temper.stubborn) { 100_000_000 } else { 1000 };
+                self.leave(id, longest);
+            }
+            Command::KillWorker(id) => self.leave(id, 1),
+            Command::RetireZygote(generation) => {
+                self.zygotes.get_mut(&generation).unwrap().retired = true;
+                self.let_retired_go();
+            }
+            Command::KillZygote(generation) => {
+                let zygote = self.zygotes.get_mut(&generation).unwrap();
+                assert!(!zygote.reaped, "killed a zygote that was reaped");
+                zygote.alive = false;
+                self.plan(1, Event::ZygoteGone { generation, why: "killed".to_string() });
+            }
+            Command::Serving(generation) => {
+                let workers = usize::from(self.policies[&generation]);
+                assert_eq!(self.serving(generation), workers, "switched before every worker was ready");
+            }
+            Command::CloseGeneration(generation) => {
+                assert!(
+                    !self.workers.values().any(|worker| worker.generation == generation),
+                    "forgot a worker"
+                );
+                assert!(!self.zygotes[&generation].alive, "forgot a zygote");
+            }
+            Command::Note(notice) => assert!(!notice.to_string().is_empty()),
+            Command::Exit { code, .. } => {
+                assert!(self.exit.is_none(), "exited twice");
+                assert!(self.workers.is_empty(), "exited before its workers");
+                assert!(!self.zygotes.values().any(|zygote| zygote.alive), "exited before its zygotes");
+                self.exit = Some(code);
+            }
+        }
+    }
+
+    fn serving(&self, generation: u32) -> usize {
+        let serves = |worker: &&Worker| worker.generation == generation && worker.ready && !worker.leaving;
+        self.workers.values().filter(serves).count()
+    }
+
+    fn fork(&mut self, generation: u32, id: ForkId) {
+        self.forks += 1;
+        let zygote = &self.zygotes[&generation];
+        assert!(zygote.ready && !zygote.retired, "asked a zygote that does not fork");
+        if !zygote.alive {
+            return;
+        }
+        if self.chance(self.temper.fork_fails) {
+            return self.plan(5, Event::ForkFailed { id, errno: 11 });
+        }
+        self.workers.insert(id, Worker { generation, born: false, ready: false, leaving: false });
+        if zygote_is_silent(self, generation) {
+            return;
+        }
+        self.plan(5, Event::Forked { id, pid: i32::try_from(id).unwrap() });
+        if self.chance(self.temper.dies_early) {
+            if self.chance(300) {
+                self.plan(500, Event::WorkerLoadFailed { id, message: "lazy".to_string() });
+            }
+            self.plan(500, Event::WorkerExited { id, ended: Ended::Exit(1) });
+        } else {
+            self.plan(500, Event::WorkerReady(id));
+        }
+    }
+
+    fn leave(&mut self, id: ForkId, longest_ms: u64) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.leaving = true;
+            self.plan(longest_ms, Event::WorkerExited { id, ended: Ended::Exit(0) });
+        }
+    }
+
+    fn let_retired_go(&mut self) {
+        let idle = |(number, zygote): (&u32, &Zygote)| {
+            let busy = self.workers.values().any(|worker| worker.generation == *number);
+            (zygote.alive && zygote.retired && !zygote.hung && !busy).then_some(*number)
+        };
+        let going: Vec<u32> = self.zygotes.iter().filter_map(idle).collect();
+        for generation in going {
+            self.zygotes.get_mut(&generation).unwrap().hung = true;
+            self.plan(10, Event::ZygoteGone { generation, why: "exited".to_string() });
+        }
+    }
+
+    /// Whether the world lets this happen at all; keeps its own books.
+    fn happens(&mut self, event: &Event) -> bool {
+        match event {
+            Event::ZygoteReady(generation) => {
+                let zygote = self.zygotes.get_mut(generation).unwrap();
+                zygote.ready = zygote.alive;
+                zygote.alive
+            }
+            Event::LoadFailed { generation, .. } => {
+                let alive = self.zygotes[generation].alive;
+                if alive {
+                    self.plan(10, Event::ZygoteGone { generation: *generation, why: "exited".to_string() });
+                }
+                alive
+            }
+            Event::ZygoteGone { generation, .. } => {
+                let zygote = self.zygotes.get_mut(generation).unwrap();
+                zygote.alive = false;
+                !core::mem::replace(&mut zygote.reaped, true)
+            }
+            Event::Forked { id, .. } => {
+                let generation = self.workers.get(id).map(|worker| worker.generation);
+                let reported = generation.is_some_and(|generation| self.zygotes[&generation].alive);
+                if let Some(worker) = self.workers.get_mut(id).filter(|_| reported) {
+                    worker.born = true;
+                }
+                reported
+            }
+            Event::WorkerReady(id) => {
+                let Some(worker) = self.workers.get_mut(id) else { return false };
+                worker.ready = true;
+                true
+            }
+            Event::WorkerExited { id, .. } => self.workers.remove(id).is_some(),
+            _ => true,
+        }
+    }
+
+    /// One of the things that operators and fate do.
+    fn disturb(&mut self) {
+        if self.chance(self.temper.reloads) {
+            let policy = self.policy();
+            self.tell(Event::Reload(policy));
+        }
+        let born: Vec<ForkId> = self.workers.iter().filter(|(_, one)| one.born).map(|(id, _)| *id).collect();
+        if self.chance(self.temper.limits) && !born.is_empty() {
+            let id = born[usize::try_from(self.below(born.len() as u64)).unwrap()];
+            let late = self.temper.killings > 0 && self.chance(200);
+            let overdue = late.then_some(Duration::from_secs(1));
+            self.tell(Event::Sample(id, Sample { requests: 1000, overdue, ..Sample::default() }));
+        }
+        if self.chance(self.temper.killings) && !born.is_empty() {
+            let id = born[usize::try_from(self.below(born.len() as u64)).unwrap()];
+            self.workers.remove(&id);
+            self.tell(Event::WorkerExited { id, ended: Ended::Signal(9) });
+        }
+        if self.chance(self.temper.killings / 4) {
+            let alive: Vec<u32> =
+                self.zygotes.iter().filter(|(_, zygote)| zygote.alive).map(|(number, _)| *number).collect();
+            if let Some(generation) = alive.last().copied() {
+                let zygote = self.zygotes.get_mut(&generation).unwrap();
+                (zygote.alive, zygote.reaped) = (false, true);
+                self.tell(Event::ZygoteGone { generation, why: "was killed".to_string() });
+            }
+        }
+    }
+
+    /// Goes to the next thing that happens.
+    fn step(&mut self) {
+        let planned = self.plans.first_key_value().map(|((at, _), _)| *at);
+        let timeout = self.supervisor.poll_timeout();
+        match (planned, timeout) {
+            (Some(planned), timeout) if timeout.is_none_or(|timeout| planned <= timeout) => {
+                self.now = self.now.max(planned);
+                let (_, event) = self.plans.pop_first().unwrap();
+                if self.happens(&event) {
+                    self.tell(event);
+                }
+            }
+            (_, Some(timeout)) => {
+                self.now = timeout;
+                self.tell(Event::Timeout);
+            }
+            (_, None) => self.now += Duration::from_secs(1),
+        }
+        self.let_retired_go();
+    }
+
+    fn check_promise(&self) {
+        if let Some(live) = self.supervisor.live().filter(|_| !self.stopping && self.exit.is_none()) {
+            let serving = self.policies.keys().map(|number| self.serving(*number)).sum::<usize>();
+            let promised = usize::from(self.policies[&live]);
+            assert!(serving >= promised, "{serving} workers serve, {promised} are promised");
+        }
+    }
+}
+
+fn zygote_is_silent(world: &mut World, generation: u32) -> bool {
+    let silent = world.zygotes[&generation].hung || world.chance(world.temper.hangs / 10);
+    if silent {
+        world.zygotes.get_mut(&generation).unwrap().hung = true;
+    }
+    silent
+}
+
+fn live_a_life(seed: u64, temper: Temper) {
+    let mut world = World::new(seed, temper);
+    let policy = world.policy();
+    world.tell(Event::Start(policy));
+    let steps = 100 + world.below(400);
+    for _ in 0..steps {
+        world.step();
+        if world.exit.is_some() {
+            return;
+        }
+        world.disturb();
+        if temper.killings == 0 {
+            world.check_promise();
+        }
+    }
+    let end = if world.chance(500) { Event::Stop } else { Event::Halt };
+    let halted = end == Event::Halt;
+    let begun = world.now;
+    world.tell(end);
+    while world.exit.is_none() {
+        world.step();
+        let longest = if halted { STOP_GRACE } else { Duration::from_secs(20) } + ZYGOTE_GRACE * 3;
+        assert!(world.now <= begun + longest, "the stop does not end: {:?}", world.supervisor);
+    }
+}
+
+fn many_lives(temper: Temper, lives: u64) {
+    if let Some(seed) = std::env::var("SUPERVISOR_SEED").ok().and_then(|text| text.parse().ok()) {
+        return live_a_life(seed, temper);
+    }
+    for seed in 1..=lives {
+        if let Err(cause) = std::panic::catch_unwind(|| live_a_life(seed, temper)) {
+            let text = cause.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("SUPERVISOR_SEED={seed}: {text}");
+        }
+    }
+}
+
+#[test]
+fn in_a_calm_world_no_reload_and_no_recycling_ever_leaves_fewer_workers_than_promised() {
+    many_lives(CALM, 1000);
+}
+
+#[test]
+fn in_a_chaotic_world_nobody_is_forgotten_every_stop_ends_and_nothing_spins() {
+    many_lives(CHAOS, 1000);
+}
+
+#[test]
+fn workers_that_die_at_once_are_replaced_ever_more_slowly() {
+    let quiet = Temper {
+        load_fails: 0,
+        hangs: 0,
+        fork_fails: 0,
+        dies_early: 0,
+        stubborn: 0,
+        killings: 0,
+        reloads: 0,
+        limits: 0,
+    };
+    let mut world = World::new(7, quiet);
+    world.tell(Event::Start(Policy { workers: 2, ..Policy::default() }));
+    while world.supervisor.live().is_none() {
+        world.step();
+    }
+    world.temper.dies_early = 1000;
+    let ready: Vec<ForkId> = world.workers.keys().copied().collect();
+    for id in ready {
+        world.workers.remove(&id);
+        world.tell(Event::WorkerExited { id, ended: Ended::Signal(11) });
+    }
+    let (begun, before) = (world.now, world.forks);
+    while world.now < begun + Duration::from_secs(600) {
+        world.step();
+    }
+    let forks = world.forks - before;
+    assert!((40..=60).contains(&forks), "{forks} forks in ten minutes");
+}
