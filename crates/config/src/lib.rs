@@ -44,8 +44,10 @@ pub const UWSGI_VERSION: &str = "2.0.31";
 pub struct Loaded {
     /// The typed result; the defaults unless `command` is [`Command::Run`].
     pub settings: Settings,
-    /// Notices and warnings in the order found; none is an error.
+    /// Warnings in the order found.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is in order and still worth knowing, such as options without effect here; for `margrave check`, not for the log.
+    pub notices: Vec<Diagnostic>,
     /// Lines of `print`, `iprint` and `get` for standard output, to print before `command` is obeyed.
     pub output: Vec<String>,
     /// The text of `show-config` for the log, when it was asked for.
@@ -103,13 +105,16 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
         }
     }
     let Reading { findings, output, shown, .. } = reading;
-    Ok(Loaded { settings, diagnostics: findings, output, shown, command })
+    let (notices, diagnostics) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Notice);
+    Ok(Loaded { settings, diagnostics, notices, output, shown, command })
 }
 
 fn fail(problem: Problem, reading: Reading) -> ConfigError {
+    let warnings = reading.findings.into_iter().filter(|finding| finding.severity > Severity::Notice);
     ConfigError {
         problem: Box::new(problem),
-        diagnostics: reading.findings,
+        diagnostics: warnings.collect(),
         output: reading.output,
         shown: reading.shown,
     }

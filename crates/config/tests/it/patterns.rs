@@ -1,7 +1,7 @@
 //! The deployment patterns of real files (`testdata/patterns`): each must load, and only what is not built yet may warn.
 
 use crate::run;
-use margrave_config::{MemoryWorld, Severity};
+use margrave_config::MemoryWorld;
 
 #[test]
 fn patterns_of_real_files_load() {
@@ -18,15 +18,9 @@ fn patterns_of_real_files_load() {
         match run(&world, &format!("margrave --ini {name}")) {
             Err(error) => failures.push(format!("{name}: {error}")),
             Ok(loaded) => failures.extend(
-                loaded
-                    .diagnostics
-                    .iter()
-                    .filter(|finding| finding.severity == Severity::Warning)
-                    .map(|finding| format!("{name}: {finding}"))
-                    .filter(|text| {
-                        !text.contains("not built yet")
-                            && !text.contains("put the comment on a line of its own")
-                    }),
+                loaded.diagnostics.iter().map(|finding| format!("{name}: {finding}")).filter(|text| {
+                    !text.contains("not built yet") && !text.contains("put the comment on a line of its own")
+                }),
             ),
         }
     }
