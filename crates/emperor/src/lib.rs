@@ -41,15 +41,15 @@ pub enum EmperorError {
     System(#[from] io::Error),
 }
 
-/// Runs until it is told to stop and every vassal has ended. `executable` is what vassals are started with.
+/// Runs until it is told to stop and every vassal has ended. `executable` is what vassals are started with,
+/// `signals` what this process is told.
 ///
 /// # Errors
 /// When a source cannot be read at the start, or the system has no descriptors left.
-pub fn run(settings: &EmperorSettings, executable: &Path) -> Result<(), EmperorError> {
+pub fn run(settings: &EmperorSettings, executable: &Path, signals: &Signals) -> Result<(), EmperorError> {
     let sources = Sources::new(&settings.sources)?;
-    let signals = Signals::block()?;
     let poller = Poller::new()?;
-    poller.add_readable(&signals, 0)?;
+    poller.add_readable(signals, 0)?;
     say(format_args!("emperor: governs {sources} (pid {})", process::id()));
     Emperor {
         settings,
@@ -59,7 +59,7 @@ pub fn run(settings: &EmperorSettings, executable: &Path) -> Result<(), EmperorE
         next_scan: Duration::ZERO,
         ending: false,
     }
-    .rule(&signals, &poller)
+    .rule(signals, &poller)
 }
 
 struct Emperor<'a> {
