@@ -11,3 +11,13 @@ pub mod date;
 pub mod log_format;
 mod number;
 pub mod scoreboard;
+
+#[cfg(test)]
+#[path = "../../../fuzz/smoke.rs"]
+mod smoke;
+
+#[cfg(test)]
+#[test]
+fn log_format_holds() {
+    smoke::run("log_format", log_format::fuzz::check);
+}

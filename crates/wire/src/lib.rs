@@ -23,3 +23,33 @@ pub use limits::Limits;
 pub use peer::Peer;
 pub use request::{BodyLength, Decoded, Known, Name, Request, Version};
 pub use response::{ArrayBuf, Chunk, Finish, Protocol, ResponseEncoder, ResponseError};
+
+#[cfg(test)]
+#[path = "../../../fuzz/smoke.rs"]
+mod smoke;
+
+#[cfg(test)]
+mod fuzz_smoke {
+    //! The fuzz targets' checks, briefly.
+    use crate::smoke::run;
+
+    #[test]
+    fn http1_head_holds() {
+        run("http1_head", crate::http1::fuzz::check);
+    }
+
+    #[test]
+    fn body_holds() {
+        run("body", crate::body::fuzz::check);
+    }
+
+    #[test]
+    fn uwsgi_packet_holds() {
+        run("uwsgi_packet", crate::uwsgi::fuzz::check);
+    }
+
+    #[test]
+    fn response_head_holds() {
+        run("response_head", crate::response::fuzz::check);
+    }
+}

@@ -9,6 +9,8 @@
 //! unclosed `%(` stays as it is, and `logformat-strftime` expands the format's own text only, never a client's.
 
 mod escape;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod parse;
 mod render;
 #[cfg(test)]

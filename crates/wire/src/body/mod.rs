@@ -199,5 +199,7 @@ impl BodyDecoder {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -128,32 +128,24 @@ impl<'a> RequestLine<'a> {
 
 /// The version and the line end after it; `None` when there is less.
 fn version(rest: &[u8]) -> Result<Option<Version>, Fault> {
-    let Some(bytes) = rest.get(..VERSION_LEN) else {
-        let wrong = |(at, &byte): (usize, &u8)| match at {
-            0..5 => byte != b"HTTP/"[at],
-            5 | 7 => !byte.is_ascii_digit(),
-            6 => byte != b'.',
-            _ => byte != b'\r',
-        };
-        return if rest.iter().enumerate().any(wrong) { Err(Fault::VersionSyntax) } else { Ok(None) };
-    };
-    match bytes {
-        b"HTTP/1.1\r\n" => return Ok(Some(Version::Http11)),
-        b"HTTP/1.0\r\n" => return Ok(Some(Version::Http10)),
+    match rest.get(..VERSION_LEN) {
+        Some(b"HTTP/1.1\r\n") => return Ok(Some(Version::Http11)),
+        Some(b"HTTP/1.0\r\n") => return Ok(Some(Version::Http10)),
         _ => {}
     }
-    let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, end @ ..] = bytes else {
-        return Err(Fault::VersionSyntax);
-    };
-    if !major.is_ascii_digit() || !minor.is_ascii_digit() {
-        return Err(Fault::VersionSyntax);
+    for (at, &byte) in rest.iter().take(VERSION_LEN).enumerate() {
+        match (at, byte) {
+            (0..5, _) if byte == b"HTTP/"[at] => {}
+            (5 | 7, b'0'..=b'9') | (6, b'.') | (8, b'\r') | (9, b'\n') => {}
+            (8, b'\n') | (9, _) => return Err(Fault::LineEnd),
+            _ => return Err(Fault::VersionSyntax),
+        }
     }
-    match end {
+    match rest {
         // A later minor version is served as the highest known one (RFC 9110, 2.5).
-        b"\r\n" if *major == b'1' => Ok(Some(Version::Http11)),
-        b"\r\n" => Err(Fault::VersionUnsupported),
-        [b'\n', _] | [b'\r', _] => Err(Fault::LineEnd),
-        _ => Err(Fault::VersionSyntax),
+        [_, _, _, _, _, b'1', _, _, _, _, ..] => Ok(Some(Version::Http11)),
+        [_, _, _, _, _, _, _, _, _, _, ..] => Err(Fault::VersionUnsupported),
+        _ => Ok(None),
     }
 }
 

@@ -6,6 +6,8 @@
 mod decode;
 mod encode;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub(crate) mod scan;
 mod target;
 #[cfg(test)]

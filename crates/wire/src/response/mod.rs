@@ -5,6 +5,8 @@
 //! head. It does not keep the body: [`ResponseEncoder::chunk`] says what goes around bytes that somebody else sends.
 
 mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;
 
