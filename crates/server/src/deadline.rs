@@ -9,6 +9,9 @@ use margrave_wire::http1;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+/// What a client is answered whose request has passed its deadline.
+pub(crate) const OVERDUE_STATUS: u16 = 504;
+
 impl Reactor {
     /// Ends requests whose time is over, and asks their threads again until they give up.
     pub(crate) fn sweep_deadlines(&mut self) {
@@ -68,7 +71,7 @@ impl Reactor {
             Forfeit::AfterHead => self.close(slot),
             Forfeit::BeforeHead => {
                 let mut answer = Vec::with_capacity(256);
-                with_date(|date| http1::encode_error(504, date.as_bytes(), &mut answer));
+                with_date(|date| http1::encode_error(OVERDUE_STATUS, date.as_bytes(), &mut answer));
                 connection.output.push(&answer);
                 self.answer(slot, Next::Linger);
             }

@@ -6,6 +6,7 @@
 use crate::body::Body;
 use crate::connection::Next;
 use crate::date::with_date;
+use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
 use crate::log::Line;
 use crate::reactor::Work;
@@ -375,6 +376,7 @@ impl<'a> Exchange<'a> {
             pieces: self.pieces,
             via_file: self.via_file,
             failed_writes: self.gone,
+            overdue: (!mine).then_some(OVERDUE_STATUS),
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);
         match self.stage {

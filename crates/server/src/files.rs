@@ -62,6 +62,7 @@ impl Reactor {
             pieces: 0,
             via_file: true,
             failed_writes: false,
+            overdue: None,
         };
         site.log.record(&site, &line, false, &mut self.log);
         self.recycle(request);

@@ -49,6 +49,18 @@ pub(crate) struct Line<'a> {
     pub(crate) pieces: u64,
     pub(crate) via_file: bool,
     pub(crate) failed_writes: bool,
+    /// The request's deadline took the answer from the application: the client got this status instead.
+    pub(crate) overdue: Option<u16>,
+}
+
+impl Line<'_> {
+    fn status(&self) -> u16 {
+        self.overdue.unwrap_or_else(|| self.encoder.status())
+    }
+
+    fn body_bytes(&self) -> u64 {
+        if self.overdue.is_some() { 0 } else { self.encoder.body_sent() }
+    }
 }
 
 impl RequestLog {
@@ -117,12 +129,12 @@ impl RequestLog {
         if !settings.disable_requests {
             return true;
         }
-        let status = line.encoder.status();
+        let status = line.status();
         let slow = settings.log_slow.is_some_and(|slow| u128::from(line.micros) >= slow.as_micros());
-        let big = settings.log_big.is_some_and(|big| line.encoder.body_sent() >= big);
+        let big = settings.log_big.is_some_and(|big| line.body_bytes() >= big);
         (settings.log_4xx && (400..500).contains(&status))
             || (settings.log_5xx && status >= 500)
-            || (settings.log_zero && line.encoder.body_sent() == 0)
+            || (settings.log_zero && line.body_bytes() == 0)
             || slow
             || big
     }
@@ -144,10 +156,10 @@ impl RequestLog {
             vars,
             vars_bytes,
             content_length: number(var(Known::ContentLength)),
-            status: line.encoder.status(),
-            headers: line.encoder.field_count(),
-            headers_bytes: line.encoder.head_len() as u64,
-            body_bytes: line.encoder.body_sent(),
+            status: line.status(),
+            headers: if line.overdue.is_some() { 0 } else { line.encoder.field_count() },
+            headers_bytes: if line.overdue.is_some() { 0 } else { line.encoder.head_len() as u64 },
+            body_bytes: line.body_bytes(),
             via_sendfile: line.via_file,
             start_unix_micros: end.saturating_sub(line.micros),
             end_unix_micros: end,

@@ -27,8 +27,9 @@ const READ_BUFFER: usize = 64 * 1024;
 const ACCEPTS: usize = 4;
 /// Accepted connections wait this long before accepting is tried again when descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often connections are looked at for timeouts.
+/// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
+const QUICK_SWEEP: Duration = Duration::from_millis(50);
 /// Requests kept for reuse.
 const POOL: usize = 64;
 
@@ -242,10 +243,16 @@ impl Reactor {
             }
         }
         if self.next_sweep <= self.now {
-            self.next_sweep = self.now + SWEEP;
+            self.next_sweep = self.now + self.sweep_interval();
             self.sweep();
         }
         self.continue_drain();
+    }
+
+    /// Short times are kept more exactly than long ones.
+    fn sweep_interval(&self) -> Duration {
+        let shortest = self.site.process.harakiri.unwrap_or(Duration::MAX).min(self.site.http.io_timeout);
+        (shortest / 8).clamp(QUICK_SWEEP, SWEEP)
     }
 
     fn sweep(&mut self) {
