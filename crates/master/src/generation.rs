@@ -96,8 +96,6 @@ pub struct Generation {
     pub loaded: Option<Loaded>,
     /// By worker number.
     pub tallies: BTreeMap<u16, Tally>,
-    /// When it was started.
-    pub started: Duration,
 }
 
 /// What a generation is started from.
@@ -173,7 +171,6 @@ impl Generation {
             adoption,
             loaded: None,
             tallies: BTreeMap::new(),
-            started: margrave_sys::clock::monotonic(),
         })
     }
 }

@@ -5,9 +5,10 @@ use crate::error::StartError;
 use crate::event::{Event, Source};
 use crate::generation::{Generation, Plan, Worker, policy};
 use crate::listeners::{Bound, Listeners};
-use crate::log::Log;
+use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::scoreboard::Scoreboards;
+use crate::stats::{Report, StatsServer, View};
 use crate::summary;
 use crate::touch::Touch;
 use crate::{Reload, Reloaded};
@@ -48,6 +49,10 @@ pub struct Parts {
     pub reload: Reload,
     /// Where the master writes.
     pub log: Log,
+    /// Takes the lines of the other processes, if they pass through us.
+    pub collector: Option<Collector>,
+    /// The stats server, if there is one.
+    pub stats: Option<StatsServer>,
     /// The blocked signals.
     pub signals: Signals,
     /// Bound sockets.
@@ -93,6 +98,13 @@ impl Instance {
         poller
             .add_readable(&parts.signals, Source::Signals.token())
             .map_err(StartError::system("watch for signals"))?;
+        if let Some(collector) = &parts.collector {
+            let added = poller.add_readable(collector, Source::Log.token());
+            added.map_err(StartError::system("watch the log pipe"))?;
+        }
+        if let Some(stats) = &parts.stats {
+            stats.watch(&poller)?;
+        }
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touch = Touch::new(&parts.settings.process.touch_reload);
         let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
@@ -139,6 +151,9 @@ impl Instance {
             }
         };
         self.end_strays();
+        if let Some(collector) = &mut self.parts.collector {
+            collector.finish(&self.parts.log);
+        }
         code
     }
 
@@ -153,7 +168,9 @@ impl Instance {
             Source::Zygote(generation) => self.read_zygote(generation),
             Source::Worker(id) => self.read_worker(id),
             Source::Pidfd(id) => self.handle(Event::WorkerEnded(id)),
-            Source::Log | Source::Stats | Source::StatsClient(_) => {}
+            Source::Log => self.handle(Event::Log),
+            Source::Stats => self.handle(Event::Stats),
+            Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
         }
     }
 
@@ -228,7 +245,17 @@ impl Instance {
                 }
             }
             Event::Reaped(pid, ending) => self.reaped(pid, ending),
-            Event::Log | Event::Stats | Event::StatsClient(_) => {}
+            Event::Log => {
+                if let Some(collector) = &mut self.parts.collector {
+                    collector.drain(&self.parts.log);
+                }
+            }
+            Event::Stats => self.answer_stats(),
+            Event::StatsClient(number) => {
+                if let Some(stats) = &mut self.parts.stats {
+                    stats.proceed(number);
+                }
+            }
             Event::Tick => self.tick(),
         }
     }
@@ -412,8 +439,20 @@ impl Instance {
         for id in lost {
             self.worker_gone(id, Ended::Unknown);
         }
+        if let Some(stats) = &mut self.parts.stats {
+            stats.expire(now);
+        }
         self.look_at_workers(now);
         self.tell(supervisor::Event::Timeout);
+    }
+
+    fn answer_stats(&mut self) {
+        // Before anything serves, clients wait in the backlog.
+        let live = self.supervisor.live().and_then(|number| Some((number, self.generations.get(&number)?)));
+        if let (Some(stats), Some((number, generation))) = (&mut self.parts.stats, live) {
+            let view = View { generation, number, workers: &self.workers };
+            stats.accept(&self.poller, &Report::new(&view), monotonic());
+        }
     }
 
     fn look_at_workers(&mut self, now: Duration) {
@@ -533,7 +572,7 @@ impl Instance {
                     settings,
                     listeners,
                     liveness: self.liveness.0.as_fd(),
-                    output: None,
+                    output: self.parts.collector.as_ref().map(Collector::write_end),
                     reloads: self.reloads,
                 };
                 Generation::start(plan, &mut self.scoreboards)
@@ -587,7 +626,13 @@ impl Instance {
         let Some(generation) = self.generations.get(&number) else { return };
         if self.parts.promise.is_open() {
             let took = monotonic().saturating_sub(self.started);
-            let text = summary::text(generation, self.parts.version, took, self.parts.log.is_terminal());
+            let about = summary::About {
+                version: self.parts.version,
+                took,
+                stats: self.parts.stats.as_ref().map(StatsServer::address),
+                colour: self.parts.log.is_terminal(),
+            };
+            let text = summary::text(generation, about);
             for line in text.lines() {
                 self.parts.log.write(line);
             }

@@ -14,6 +14,7 @@ mod log;
 pub mod pidfile;
 mod scoreboard;
 mod start;
+mod stats;
 mod summary;
 mod touch;
 

@@ -28,7 +28,11 @@ struct SocketFile {
 }
 
 impl Bound {
-    fn bind(settings: &ListenerSettings, all: &ListenSettings, vacuum: bool) -> Result<Self, StartError> {
+    /// Binds a socket; with `vacuum` its file goes when it does.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn bind(settings: &ListenerSettings, all: &ListenSettings, vacuum: bool) -> Result<Self, StartError> {
         let (fd, address) = margrave_sys::net::bind(settings, all)?;
         let file = match &settings.address {
             Address::Unix(path) if vacuum => {

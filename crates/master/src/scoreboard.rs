@@ -24,7 +24,8 @@ impl Scoreboard {
     /// The row of a process; row 0 is the instance's.
     #[must_use]
     pub fn slot(&self, slot: u16) -> Option<Slot<'static>> {
-        Slot::new(self.words.words(), self.layout, slot.into())
+        let words = self.words.words().get(..self.layout.words())?;
+        Slot::new(words, self.layout, slot.into())
     }
 
     /// A look at a worker: requests, and how late its latest request is.

@@ -5,10 +5,12 @@ use crate::daemon::{Detached, Promise, detach};
 use crate::error::StartError;
 use crate::instance::{Instance, Parts};
 use crate::interpreter::Interpreter;
-use crate::listeners::Listeners;
-use crate::log::Log;
+use crate::listeners::{Bound, Listeners};
+use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
-use margrave_config::settings::{HostSettings, LogSettings};
+use crate::stats::StatsServer;
+use margrave_config::Settings;
+use margrave_config::settings::{LogSettings, ProcessSettings};
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::privileges::Identity;
 use margrave_sys::process;
@@ -65,47 +67,47 @@ pub fn run(startup: Startup) -> i32 {
 
 /// Binds, writes pidfiles, drops privileges. What was made before a failing step is undone by its owner's end.
 fn prepare(startup: Startup, promise: Promise) -> Result<Instance, (StartError, Promise)> {
-    let log = Log::new(startup.settings.log.date.clone());
-    let mut listeners = Listeners::default();
-    let made = take_place(&startup, &mut listeners, &log);
-    let (bound, pidfiles, signals) = match made {
-        Ok(made) => made,
-        Err(error) => return Err((error, promise)),
-    };
-    let parts = Parts {
-        settings: Rc::new(startup.settings),
-        reload: startup.reload,
-        log,
-        signals,
-        listeners,
-        bound,
-        pidfiles,
-        promise,
-        version: startup.version,
-    };
-    Instance::new(parts).map_err(|error| (error, Promise::to_nobody()))
+    match take_place(&startup) {
+        Ok(place) => {
+            let parts = Parts {
+                settings: Rc::new(startup.settings),
+                reload: startup.reload,
+                log: place.log,
+                collector: place.collector,
+                stats: place.stats,
+                signals: place.signals,
+                listeners: place.listeners,
+                bound: place.bound,
+                pidfiles: place.pidfiles,
+                promise,
+                version: startup.version,
+            };
+            Instance::new(parts).map_err(|error| (error, Promise::to_nobody()))
+        }
+        Err(error) => Err((error, promise)),
+    }
 }
 
-type Place = (Vec<Rc<crate::listeners::Bound>>, Vec<Pidfile>, Signals);
+/// What an instance holds on to.
+struct Place {
+    log: Log,
+    collector: Option<Collector>,
+    stats: Option<StatsServer>,
+    signals: Signals,
+    listeners: Listeners,
+    bound: Vec<Rc<Bound>>,
+    pidfiles: Vec<Pidfile>,
+}
 
-fn take_place(startup: &Startup, listeners: &mut Listeners, log: &Log) -> Result<Place, StartError> {
+fn take_place(startup: &Startup) -> Result<Place, StartError> {
+    let mut listeners = Listeners::default();
     let settings = &startup.settings;
     let (host, log_settings) = (&settings.host, &settings.log);
     let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
     Interpreter::find(&settings.python, host)?;
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
     let bound = listeners.resolve(&settings.listen, host.vacuum)?;
-    if let Some(backlog) = settings.listen.backlog
-        && backlog > margrave_sys::net::somaxconn()
-    {
-        log.say(
-            Level::Warning,
-            &format!(
-                "listen = {backlog} is more than this machine allows; it is {} now (raise net.core.somaxconn for more)",
-                margrave_sys::net::somaxconn()
-            ),
-        );
-    }
+    let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
     if let Some(path) = &log_settings.logto {
         redirect("logto", path, log_settings)?;
     }
@@ -120,8 +122,13 @@ fn take_place(startup: &Startup, listeners: &mut Listeners, log: &Log) -> Result
     if let Some(path) = &host.pidfile2 {
         pidfiles.push(Pidfile::write("pidfile2", path, host.vacuum)?);
     }
-    show_title(startup, host);
-    Ok((bound, pidfiles, signals))
+    let files = [&log_settings.logto2, &log_settings.logto, &host.daemonize, &host.daemonize2];
+    let file = files.into_iter().flatten().next().cloned();
+    let log = Log::open(log_settings, file)?;
+    let collector = Collector::new(log_settings)?;
+    warn_of_backlog(settings, &log);
+    show_title(&settings.process);
+    Ok(Place { log, collector, stats, signals, listeners, bound, pidfiles })
 }
 
 fn open_log(option: &'static str, path: &Path, log: &LogSettings) -> Result<std::fs::File, StartError> {
@@ -137,8 +144,17 @@ fn redirect(option: &'static str, path: &Path, log: &LogSettings) -> Result<(), 
     process::redirect_output(file).map_err(StartError::system("redirect the output"))
 }
 
-fn show_title(startup: &Startup, _host: &HostSettings) {
-    let process = &startup.settings.process;
+fn warn_of_backlog(settings: &Settings, log: &Log) {
+    let most = margrave_sys::net::somaxconn();
+    if let Some(backlog) = settings.listen.backlog.filter(|backlog| *backlog > most) {
+        log.say(
+            Level::Warning,
+            &format!("listen = {backlog} is more than this machine allows; it is {most} now (raise net.core.somaxconn for more)"),
+        );
+    }
+}
+
+fn show_title(process: &ProcessSettings) {
     let named = process.procname_master.as_ref().or(process.procname.as_ref());
     let name = match named {
         Some(name) => name.clone(),

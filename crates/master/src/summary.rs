@@ -6,9 +6,23 @@ use margrave_sys::process;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The summary of the generation that serves, some ten lines; `colour` for terminals.
+/// What the summary tells beside the generation.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Version of Margrave.
+    pub version: &'a str,
+    /// From the start until it serves.
+    pub took: Duration,
+    /// Address of the stats server.
+    pub stats: Option<&'a str>,
+    /// Use colours.
+    pub colour: bool,
+}
+
+/// The summary of the generation that serves, some ten lines.
 #[must_use]
-pub fn text(generation: &Generation, version: &str, took: Duration, colour: bool) -> String {
+pub fn text(generation: &Generation, about: About<'_>) -> String {
+    let About { version, took, stats, colour } = about;
     let (strong, weak, plain) = if colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let mut text = format!(
         "{strong}margrave {version}{plain} serves after {:.2} s {weak}(pid {}){plain}\n",
@@ -46,6 +60,9 @@ pub fn text(generation: &Generation, version: &str, took: Duration, colour: bool
             count(process.threads.max(1), "thread", "threads")
         ),
     );
+    if let Some(address) = stats {
+        row("stats", address);
+    }
     for (name, value) in host_rows(generation) {
         row(name, &value);
     }

@@ -211,6 +211,14 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
+/// Makes a descriptor return `WouldBlock` instead of waiting; everybody who shares the open file sees it.
+///
+/// # Errors
+/// When the descriptor is not usable.
+pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(fd, true)?)
+}
+
 /// Makes our standard output and error what `target` is.
 ///
 /// # Errors

@@ -1,0 +1,234 @@
+//! One place that lines go to: a file that may be rotated, standard error, a descriptor, syslog, a datagram socket.
+//!
+//! A target that fails loses its line and nothing else: no log may stop a worker.
+
+use crate::error::StartError;
+use margrave_config::settings::{LogSettings, LogTarget};
+use margrave_sys::{clock, process};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+/// Where the system's logger listens.
+const SYSLOG_SOCKET: &str = "/dev/log";
+
+/// Severity "informational".
+const SYSLOG_INFO: u8 = 6;
+
+/// One place that lines go to.
+#[derive(Debug)]
+pub enum Target {
+    /// A file.
+    File(LogFile),
+    /// Any open descriptor.
+    Descriptor(File),
+    /// The system's logger: the head of each message up to its date, and the name after it.
+    Syslog(UnixDatagram, String, String),
+    /// A UNIX datagram socket.
+    Unix(UnixDatagram),
+    /// A UDP address.
+    Udp(UdpSocket),
+}
+
+/// A log file.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    max_size: Option<u64>,
+    backup: Option<String>,
+    mode: Option<u32>,
+    /// Standard error is this file too, and follows it.
+    is_main: bool,
+}
+
+impl Target {
+    /// Opens a target.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(target: &LogTarget, settings: &LogSettings) -> Result<Self, StartError> {
+        Self::try_open(target, settings)
+            .map_err(|error| StartError::Logger { target: describe(target), error })
+    }
+
+    /// The file that standard error has been redirected to.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn main_file(path: PathBuf, settings: &LogSettings) -> Result<Self, StartError> {
+        let target = LogTarget::File(path.clone());
+        let opened = LogFile::open(path, settings, true);
+        Ok(Self::File(opened.map_err(|error| StartError::Logger { target: describe(&target), error })?))
+    }
+
+    fn try_open(target: &LogTarget, settings: &LogSettings) -> io::Result<Self> {
+        Ok(match target {
+            LogTarget::File(path) => Self::File(LogFile::open(path.clone(), settings, false)?),
+            LogTarget::Stdio => Self::Descriptor(margrave_sys::file::duplicate(2)?),
+            LogTarget::Fd(number) => Self::Descriptor(margrave_sys::file::duplicate(*number)?),
+            LogTarget::Syslog(options) => {
+                let (ident, facility) = options.split_once(',').unwrap_or((options, "daemon"));
+                let ident = if ident.is_empty() { "uwsgi" } else { ident };
+                let facility = facility_number(facility).ok_or(io::ErrorKind::InvalidInput)?;
+                let head = format!("<{}>", facility * 8 + SYSLOG_INFO);
+                let name = format!("{ident}[{}]: ", process::id());
+                Self::Syslog(unix_datagram(SYSLOG_SOCKET)?, head, name)
+            }
+            LogTarget::Socket(address) if address.starts_with('/') => Self::Unix(unix_datagram(address)?),
+            LogTarget::Socket(address) => {
+                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                socket.connect(address)?;
+                socket.set_nonblocking(true)?;
+                Self::Udp(socket)
+            }
+        })
+    }
+
+    /// Writes one line, given without its newline.
+    pub fn write(&mut self, line: &[u8]) {
+        let _ = match self {
+            Self::File(file) => file.write(line),
+            Self::Descriptor(file) => file.write_all(&[line, b"\n"].concat()),
+            Self::Syslog(socket, head, name) => {
+                let date = clock::format_local("%b %e %H:%M:%S ", clock::wall().as_secs());
+                socket.send(&[head.as_bytes(), date.as_bytes(), name.as_bytes(), line].concat()).map(drop)
+            }
+            Self::Unix(socket) => socket.send(&[line, b"\n"].concat()).map(drop),
+            Self::Udp(socket) => socket.send(&[line, b"\n"].concat()).map(drop),
+        };
+    }
+}
+
+impl LogFile {
+    fn open(path: PathBuf, settings: &LogSettings, is_main: bool) -> io::Result<Self> {
+        let file = process::open_log(&path, settings.file_mode)?;
+        let size = file.metadata()?.len();
+        Ok(Self {
+            path,
+            file,
+            size,
+            max_size: settings.max_size,
+            backup: settings.backup_name.clone(),
+            mode: settings.file_mode,
+            is_main,
+        })
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.file.write_all(&[line, b"\n"].concat())?;
+        self.size += line.len() as u64 + 1;
+        if self.max_size.is_some_and(|most| self.size > most) {
+            self.rotate()?;
+        }
+        Ok(())
+    }
+
+    /// Renames the file and goes on with a new one. When that fails, the old one goes on.
+    fn rotate(&mut self) -> io::Result<()> {
+        let backup = self.backup.as_ref().map_or_else(
+            || {
+                let mut name = self.path.clone().into_os_string();
+                name.push(format!(".{}", clock::wall().as_secs()));
+                PathBuf::from(name)
+            },
+            PathBuf::from,
+        );
+        // Not again with every line, should it fail.
+        self.size = 0;
+        fs::rename(&self.path, backup)?;
+        self.file = process::open_log(&self.path, self.mode)?;
+        if self.is_main {
+            process::redirect_output(&self.file)?;
+        }
+        Ok(())
+    }
+}
+
+fn unix_datagram(path: &str) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn facility_number(name: &str) -> Option<u8> {
+    const NAMES: [(&str, u8); 20] = [
+        ("kern", 0),
+        ("user", 1),
+        ("mail", 2),
+        ("daemon", 3),
+        ("auth", 4),
+        ("syslog", 5),
+        ("lpr", 6),
+        ("news", 7),
+        ("uucp", 8),
+        ("cron", 9),
+        ("authpriv", 10),
+        ("ftp", 11),
+        ("local0", 16),
+        ("local1", 17),
+        ("local2", 18),
+        ("local3", 19),
+        ("local4", 20),
+        ("local5", 21),
+        ("local6", 22),
+        ("local7", 23),
+    ];
+    NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+}
+
+fn describe(target: &LogTarget) -> String {
+    match target {
+        LogTarget::File(path) => format!("file {}", path.display()),
+        LogTarget::Stdio => "standard error".to_owned(),
+        LogTarget::Syslog(options) => format!("syslog:{options}"),
+        LogTarget::Fd(number) => format!("fd:{number}"),
+        LogTarget::Socket(address) => format!("socket:{address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_past_its_size_is_kept_under_its_backup_name() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, backup) = (root.path().join("log"), root.path().join("old"));
+        let settings = LogSettings {
+            max_size: Some(8),
+            backup_name: Some(backup.display().to_string()),
+            ..LogSettings::default()
+        };
+        let mut target = Target::open(&LogTarget::File(path.clone()), &settings).unwrap();
+        target.write(b"12345678");
+        target.write(b"new");
+        assert_eq!(fs::read_to_string(&backup).unwrap(), "12345678\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+    }
+
+    #[test]
+    fn a_datagram_socket_gets_each_line_and_one_that_vanished_is_no_trouble() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let server = UnixDatagram::bind(&path).unwrap();
+        let address = LogTarget::Socket(path.display().to_string());
+        let mut target = Target::open(&address, &LogSettings::default()).unwrap();
+        target.write(b"line");
+        let mut buffer = [0; 16];
+        let length = server.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"line\n");
+        drop(server);
+        target.write(b"lost");
+    }
+
+    #[test]
+    fn facilities_are_known_by_name() {
+        assert_eq!(facility_number("local3"), Some(19));
+        assert_eq!(facility_number("nonsense"), None);
+    }
+}
