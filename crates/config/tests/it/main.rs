@@ -1,5 +1,6 @@
 //! Tests of the crate through its public face: recorded runs of uWSGI, messages, settings, robustness, documents.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::disallowed_methods)] // The tests read their own data and write the reference page.
 
 mod documents;
 mod messages;

@@ -1,0 +1,23 @@
+"""Where Margrave differs on purpose, by the name of the case, with the reason."""
+
+DIFFERENCES = {
+    # recorded cases (crates/config/testdata/uwsgi-cases.json); the crate's own tests hold their outcome here
+    "positional-relative": "positional files fill the uppercase variables",
+    "nested-ini-in-positional": "positional files fill the uppercase variables",
+    "include-section": "`include` takes a section",
+    "inherit-section": "`inherit` takes a section",
+    "env-expansion": "`$(NAME:-default)` works, as in uWSGI 2.1",
+    "env-default-dash": "`$(NAME:-default)` works, as in uWSGI 2.1",
+    "section-comment": "a comment behind a section name is seen",
+    "bom": "a byte order mark is skipped",
+    "logic-nested2": "blocks may stand within blocks",
+    "logic-hostname": "regular expressions on the host name match",
+    "hostname-match-pcre2": "regular expressions on the host name match",
+    "colon-in-path": "a colon in a directory splits only when there is a file before it",
+    "env-arrays": "a block without end is an error",
+    "xml-basic": "XML is not built yet",
+    "xml-short-x": "XML is not built yet",
+    "yaml-basic": "YAML is not built yet",
+    "fallback-config": "not built yet",
+    "ini-no-trailing-newline": "there is no socket: uWSGI ends, Margrave has no application to serve",
+}
