@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             print(&error.output);
-            complain(&lines(&error.diagnostics, None));
+            complain(&lines(&error.diagnostics, error.shown.as_deref()));
             complain(&[format!("margrave: error: {error}")]);
             return exit_code(error.exit_code());
         }
