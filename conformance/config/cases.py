@@ -25,7 +25,7 @@ CASES = {
     "parentheses": ini("a = 1\nprint = x(%(a)) ((%(a) f(x) %(a) )\n"),
     "first-definition-wins": ini("a = 1\nset = a=2\nprint = x%(a)\na = 3\n"),
     "placeholder-in-set": ini("b = 5\nset = a=%(b)\nprint = x%(a)\n"),
-    "placeholder-of-option": ini("processes = 4\nprint = x%(processes) %(print)\n"),
+    "placeholder-of-option": ini("processes = 4\nprint = x%(processes)\n"),
     "placeholder-empty": ini("a =\nprint = x%(a)y\n"),
     "log-format-stays": ini("log-format = %(addr) %(uri)\nprint = x%(addr) %(log-format)\n"),
     # environment and sources
