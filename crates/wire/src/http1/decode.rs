@@ -40,6 +40,10 @@ pub fn decode(
     }
     let cut = line.len() < input.len() || line.len() - start == limits.head;
     match head(line, start, limits, peer, request) {
+        // Without a line end it is all request line, and so all target.
+        Ok(None) if cut && memchr::memchr(b'\n', &line[start..]).is_none() => {
+            Err(WireError::new(Fault::TargetTooLong, line.len()))
+        }
         Ok(None) if cut => Err(WireError::new(Fault::HeadTooLarge, line.len())),
         Ok(None) => Ok(Decoded::Incomplete),
         Ok(Some(used)) => {

@@ -165,6 +165,9 @@ fn limits_have_their_statuses() {
     check(head(fits + 1).as_bytes(), "431 HeadTooLarge");
     check(&head(200).as_bytes()[..99], "incomplete");
     check(&head(200).as_bytes()[..100], "431 HeadTooLarge");
+    let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(200));
+    let small = Limits { head: 100, ..Limits::default() };
+    assert_eq!(outcome_of(long.as_bytes(), &small, &peer()), "414 TargetTooLong");
     let mut pipelined = head(fits).into_bytes();
     pipelined.extend_from_slice(&[b'x'; 1000]);
     check(&pipelined, good);
