@@ -12,6 +12,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 PYTHON ?= python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .run/peers
@@ -40,7 +41,7 @@ install: tools
 	@echo "[1/5] Building Margrave (release; the first time takes a few minutes)"
 	@PYO3_PYTHON=$(REAL_PYTHON) $(CARGO) build --release --quiet -p margrave-cli -p margrave-python --features margrave-python/extension-module
 	@echo "[2/5] Installing Margrave, Django and Flask into $(VENV)"
-	@tools/install.sh $(REAL_PYTHON) $(VENV) target/release $(SITE)/requirements.txt examples/flask-app/requirements.txt tests/requirements.txt
+	@tools/install.sh $(REAL_PYTHON) $(VENV) $(TARGET)/release $(SITE)/requirements.txt examples/flask-app/requirements.txt tests/requirements.txt
 
 prepare: install
 	@echo "[3/5] Migrating and filling the database of $(SITE)"

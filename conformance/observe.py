@@ -2,11 +2,13 @@
 import json
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.address import connect
 from harness.http import Broken, Reader
 
 SILENCE = 1.0
+PAIR = ThreadPoolExecutor(2)
 # Differ from one request to the next on the same server.
 BY_CHANCE = {"environ uwsgi.core", "environ REMOTE_PORT"}
 
@@ -24,6 +26,11 @@ def send(address, data, method="GET", finish=False):
             return observation(Reader(link).response(method))
     except (Broken, OSError):
         return {"answer": "none"}
+
+
+def side_by_side(action, addresses):
+    """The action on both servers at the same time: silence is waited for once."""
+    return list(PAIR.map(action, addresses))
 
 
 def observation(response):

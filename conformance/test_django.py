@@ -6,7 +6,7 @@ import site_flows
 from harness import http, uwsgi_packets
 from harness.browser import Browser
 from harness.http import encode
-from observe import Neutral, compare, observation, send
+from observe import Neutral, compare, observation, send, side_by_side
 
 PROTOCOLS = ["http-socket", "http", "uwsgi", "nginx"]
 TARGETS = [
@@ -93,14 +93,11 @@ FIELDS = [
 
 def observed(pair, protocol, method, target, fields=(), body=None):
     """What both servers make of a request."""
-    found = []
-    for address in pair.addresses(protocol):
-        if protocol == "uwsgi":
-            packet = uwsgi_packets.encode(uwsgi_packets.variables(method, target, fields, body))
-            found.append(send(address, packet + (body or b""), method))
-        else:
-            found.append(send(address, encode(method, target, [*fields, ("Connection", "close")], body), method))
-    return found
+    if protocol == "uwsgi":
+        data = uwsgi_packets.encode(uwsgi_packets.variables(method, target, fields, body)) + (body or b"")
+    else:
+        data = encode(method, target, [*fields, ("Connection", "close")], body)
+    return side_by_side(lambda address: send(address, data, method), pair.addresses(protocol))
 
 
 def check(pair, group, protocol, method, target, fields=(), body=None):

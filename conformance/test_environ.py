@@ -3,7 +3,7 @@ import json
 
 import pytest
 from conftest import HERE
-from observe import Neutral, compare, send
+from observe import Neutral, compare, send, side_by_side
 
 
 def load(name):
@@ -20,7 +20,7 @@ def check(pair, group, protocol, entry):
     data = entry["request"].encode("latin-1")
     theirs, ours = pair.addresses(protocol)
     method = data.split(b" ")[0].decode("latin-1") if protocol.startswith("http") else entry["case"].upper()
-    observed = [send(address, data, "HEAD" if method == "HEAD" else "GET") for address in (theirs, ours)]
+    observed = side_by_side(lambda address: send(address, data, "HEAD" if method == "HEAD" else "GET"), (theirs, ours))
     found = compare(f"{group}/{protocol}/{entry['case']}", *observed, Neutral(theirs, ours))
     assert not found, "\n".join(["uWSGI -> Margrave", *found])
 
