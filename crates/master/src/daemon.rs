@@ -14,8 +14,8 @@ pub struct Promise {
     open: bool,
 }
 
-/// What stands in the pipe when the daemon serves; anything else is the reason why it does not.
-const KEPT: &str = "\0serving";
+/// What stands in the pipe when the daemon serves; else the exit code and, on the next line, the reason why it does not.
+const KEPT: &str = "serving";
 
 impl Promise {
     /// Nobody waits; what happens is in the log.
@@ -36,9 +36,9 @@ impl Promise {
     }
 
     /// The instance will never serve.
-    pub fn broken(&mut self, reason: &str) {
+    pub fn broken(&mut self, code: i32, reason: &str) {
         if self.open {
-            self.settle(reason);
+            self.settle(&format!("{code}\n{reason}"));
         }
     }
 
@@ -51,13 +51,22 @@ impl Promise {
     }
 }
 
+/// Why a daemon never served.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The exit code for the command.
+    pub code: i32,
+    /// One sentence.
+    pub reason: String,
+}
+
 /// Which process goes on after [`detach`].
 #[derive(Debug)]
 pub enum Detached {
     /// The daemon.
     Daemon(Promise),
     /// The command that waited: how the start went.
-    Command(Result<(), String>),
+    Command(Result<(), Broken>),
 }
 
 /// Splits off a daemon; the command waits for its word.
@@ -71,12 +80,54 @@ pub fn detach() -> Result<Detached, StartError> {
         Forked::Parent(_) => {
             drop(write);
             let mut text = String::new();
-            let read = File::from(read).read_to_string(&mut text);
-            Ok(Detached::Command(match (read, text.as_str()) {
-                (Ok(_), KEPT) => Ok(()),
-                (_, "") => Err("the daemon ended before it served; its log says why".to_owned()),
-                (_, reason) => Err(reason.to_owned()),
-            }))
+            // What came before an error, which pipes do not have, is all there is to know.
+            let _ = File::from(read).read_to_string(&mut text);
+            Ok(Detached::Command(outcome(&text)))
         }
+    }
+}
+
+fn outcome(text: &str) -> Result<(), Broken> {
+    if text == KEPT {
+        return Ok(());
+    }
+    let told = text
+        .split_once('\n')
+        .and_then(|(code, reason)| Some(Broken { code: code.parse().ok()?, reason: reason.to_owned() }));
+    Err(told.unwrap_or_else(|| Broken {
+        code: 1,
+        reason: "the daemon ended before it served; its log says why".to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(act: impl FnOnce(&mut Promise)) -> Result<(), Broken> {
+        let (read, write) = process::pipe().unwrap();
+        let mut promise = Promise { pipe: Some(write), open: true };
+        act(&mut promise);
+        drop(promise);
+        let mut text = String::new();
+        File::from(read).read_to_string(&mut text).unwrap();
+        outcome(&text)
+    }
+
+    #[test]
+    fn the_command_learns_how_the_start_went() {
+        assert_eq!(told(Promise::kept), Ok(()));
+        let broken = told(|promise| promise.broken(22, "no app"));
+        assert_eq!(broken, Err(Broken { code: 22, reason: "no app".to_owned() }));
+        assert_eq!(told(|_| {}).unwrap_err().code, 1);
+    }
+
+    #[test]
+    fn what_goes_wrong_after_it_served_is_not_told() {
+        let both = |promise: &mut Promise| {
+            promise.kept();
+            promise.broken(1, "later");
+        };
+        assert_eq!(told(both), Ok(()));
     }
 }

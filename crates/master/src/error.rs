@@ -19,7 +19,7 @@ pub enum StartError {
     #[error("{0}")]
     Interpreter(String),
     /// A directory of `chdir` cannot be entered.
-    #[error("chdir: cannot enter {}: {error}; create the directory or correct the path", directory.display())]
+    #[error("chdir: cannot enter {}: {}; create the directory or correct the path", directory.display(), plain(error))]
     Directory {
         /// The directory.
         directory: PathBuf,
@@ -27,7 +27,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// A file that the configuration names cannot be written.
-    #[error("{option}: cannot write {}: {error}; check that its directory exists and is writable", path.display())]
+    #[error("{option}: cannot write {}: {}; check that its directory exists and is writable", path.display(), plain(error))]
     Unwritable {
         /// The option that names it.
         option: &'static str,
@@ -37,7 +37,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// A log target cannot be used.
-    #[error("logger: cannot use {target}: {error}")]
+    #[error("logger: cannot use {target}: {}; correct the option or start what listens there", plain(error))]
     Logger {
         /// The target as written.
         target: String,
@@ -51,7 +51,7 @@ pub enum StartError {
     #[error("{0}")]
     Pidfile(String),
     /// The system refused something that it does not refuse a healthy process.
-    #[error("cannot {what}: {error}")]
+    #[error("cannot {what}: {}", plain(error))]
     System {
         /// What was tried.
         what: &'static str,
@@ -73,5 +73,23 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         1
+    }
+}
+
+/// What the system said, in words only: the number at the end of Rust's text helps nobody.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_told_in_words() {
+        assert_eq!(plain(&io::Error::from_raw_os_error(2)), "no such file or directory");
     }
 }

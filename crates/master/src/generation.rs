@@ -1,6 +1,6 @@
 //! The system's side of one generation: its zygote, sockets and shared memory; and of one worker.
 
-use crate::error::StartError;
+use crate::error::{StartError, plain};
 use crate::interpreter::{BOOTSTRAP, Interpreter};
 use crate::listeners::Bound;
 use crate::scoreboard::{Scoreboard, Scoreboards};
@@ -157,8 +157,9 @@ impl Generation {
         };
         let pid = process::spawn(&program).map_err(|error| {
             StartError::Interpreter(format!(
-                "cannot run the interpreter {}: {error}; name a working one with `python` or `home`",
-                interpreter.path.display()
+                "cannot run the interpreter {}: {}; name a working one with `python` or `home`",
+                interpreter.path.display(),
+                plain(&error)
             ))
         })?;
         Ok(Self {

@@ -539,7 +539,7 @@ impl Instance {
             Command::Note(notice) => self.note(&notice),
             Command::Exit { code, reason } => {
                 if let Some(reason) = reason {
-                    self.parts.promise.broken(&reason);
+                    self.parts.promise.broken(code, &reason);
                 }
                 self.exit = Some(code);
             }

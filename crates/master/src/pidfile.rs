@@ -1,6 +1,6 @@
 //! Pidfiles: written in one piece, removed by the instance that wrote them, and read by `--stop` and `--reload`.
 
-use crate::error::StartError;
+use crate::error::{StartError, plain};
 use margrave_sys::process::{self, Signal};
 use std::fs;
 use std::io;
@@ -74,11 +74,11 @@ pub fn send(path: &Path, order: Order) -> Result<(), StartError> {
     };
     sent.map_err(|error| {
         StartError::Pidfile(match error.raw_os_error() {
-            Some(libc_esrch) if libc_esrch == NO_SUCH_PROCESS => format!(
+            Some(NO_SUCH_PROCESS) => format!(
                 "{} names process {pid}, which does not run; the instance has ended without removing the file, so remove it",
                 path.display()
             ),
-            _ => format!("{} names process {pid}, which cannot be signalled: {error}", path.display()),
+            _ => format!("{} names process {pid}, which cannot be signalled: {}", path.display(), plain(&error)),
         })
     })
 }
@@ -92,7 +92,7 @@ fn read(path: &Path) -> Result<i32, String> {
         io::ErrorKind::NotFound => {
             format!("{shown} does not exist; is the instance running, and is that its `pidfile`?")
         }
-        _ => format!("cannot read {shown}: {error}"),
+        _ => format!("cannot read {shown}: {}", plain(&error)),
     })?;
     text.trim()
         .parse()

@@ -34,14 +34,14 @@ pub fn run(startup: Startup) -> i32 {
             .and_then(|_| open_log("daemonize", path, &startup.settings.log));
         match checked.and_then(|file| Ok((file, detach()?))) {
             Ok((_, Detached::Command(Ok(())))) => return 0,
-            Ok((_, Detached::Command(Err(reason)))) => {
-                log.say(Level::Error, &reason);
-                return 1;
+            Ok((_, Detached::Command(Err(broken)))) => {
+                log.say(Level::Error, &broken.reason);
+                return broken.code;
             }
             Ok((file, Detached::Daemon(owed))) => {
                 promise = owed;
                 if let Err(error) = process::redirect_output(&file) {
-                    promise.broken(&format!("cannot redirect the output: {error}"));
+                    promise.broken(1, &format!("cannot redirect the output: {error}"));
                     return 1;
                 }
             }
@@ -59,7 +59,7 @@ pub fn run(startup: Startup) -> i32 {
         Err((error, mut promise)) => {
             let log = Log::new(None);
             log.say(Level::Error, &error.to_string());
-            promise.broken(&error.to_string());
+            promise.broken(error.exit_code(), &error.to_string());
             error.exit_code()
         }
     }

@@ -1,0 +1,1 @@
+"""Stands in for the real package: a zygote that speaks the protocol and serves nothing."""

@@ -1,0 +1,1 @@
+"""The bootstrap wants to import it."""
