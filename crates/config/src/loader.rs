@@ -161,9 +161,8 @@ impl<'w> Loader<'w> {
     pub fn run(&mut self, args: &[String]) -> Result<(), Halt> {
         self.read_environment()?;
         self.read_command_line(args.get(1..).unwrap_or_default())?;
-        self.note_references();
-        self.check_unknown(0)?;
         self.expand_values()?;
+        self.check_unknown(0)?;
         let inherited = self.raw.entries.len();
         self.take_effect()?;
         self.check_unknown(inherited)?;

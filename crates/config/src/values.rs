@@ -91,15 +91,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
 }
 
-/// Permission bits in octal.
+/// Permission bits in octal, and a warning when something stands behind them.
 ///
 /// # Errors
 /// What is wrong and what to do.
-pub fn mode(text: &str) -> Result<u32, String> {
-    let digits = text.strip_prefix("0o").unwrap_or(text);
+pub fn mode(text: &str) -> Result<(u32, Option<String>), String> {
+    let (digits, rest) = without_comment(text.strip_prefix("0o").unwrap_or(text));
     let is_octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     match u32::from_str_radix(digits, 8) {
-        Ok(mode) if is_octal => Ok(mode),
+        Ok(mode) if is_octal => Ok((mode, trailing(digits, rest))),
         _ => Err(format!("`{text}` is no mode; write three octal digits such as 660")),
     }
 }
@@ -108,7 +108,16 @@ pub fn mode(text: &str) -> Result<u32, String> {
 ///
 /// # Errors
 /// What is wrong and what to do.
-pub fn address(text: &str) -> Result<Address, String> {
+pub fn address(text: &str) -> Result<(Address, Option<String>), String> {
+    let (plain, comment) = without_comment(text);
+    match parse_address(plain)? {
+        // uWSGI stops reading at the end of the port; a path goes on to the end of the line.
+        address @ Address::Tcp { .. } => Ok((address, trailing(plain, comment))),
+        _ => Ok((parse_address(text)?, comment_in_value(comment))),
+    }
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
     if text.is_empty() {
         return Err("an address is missing; write host:port, :port, or a path".to_owned());
     }
@@ -149,6 +158,7 @@ pub fn address(text: &str) -> Result<Address, String> {
 
 fn tcp_port(port: &str, text: &str) -> Result<u16, String> {
     let wrong = || match port {
+        _ if text.starts_with(['"', '\'']) => format!("{text} has quotes; remove them"),
         unset if unset.contains("$(") || text.contains("$(") => {
             format!("`{text}` has no port; set the environment variable, or give a default as $(PORT:-8000)")
         }
@@ -159,21 +169,36 @@ fn tcp_port(port: &str, text: &str) -> Result<u16, String> {
     port.trim().parse().map_err(|_| wrong())
 }
 
-/// What stands behind a number, as a warning.
-fn trailing(number: &str, rest: &str) -> Option<String> {
+/// The warning for a comment that is part of a value.
+pub fn comment_in_value(comment: &str) -> Option<String> {
+    let comment = comment.trim();
+    (!comment.is_empty())
+        .then(|| format!("`{comment}` is part of the value; put the comment on a line of its own"))
+}
+
+/// A text and the comment behind it, if there is one.
+pub fn without_comment(text: &str) -> (&str, &str) {
+    match [" ;", "\t;", " #", "\t#"].iter().filter_map(|mark| text.find(mark)).min() {
+        Some(at) => (text[..at].trim_end(), &text[at..]),
+        None => (text, ""),
+    }
+}
+
+/// What stands behind a value that has ended, as a warning.
+fn trailing(read: &str, rest: &str) -> Option<String> {
     let rest = rest.trim();
     let advice = match rest {
         "" => return None,
         comment if comment.starts_with([';', '#']) => "put the comment on a line of its own".to_owned(),
         unit => match factor(unit) {
             Some(factor) => {
-                let meant = number.parse::<u64>().unwrap_or(0).saturating_mul(factor);
+                let meant = read.parse::<u64>().unwrap_or(0).saturating_mul(factor);
                 format!("units are not understood, write {meant} if that is meant")
             }
             None => "remove the rest".to_owned(),
         },
     };
-    Some(format!("only {number} is read, `{rest}` behind it is not; {advice}"))
+    Some(format!("only {read} is read, `{rest}` behind it is not; {advice}"))
 }
 
 fn factor(unit: &str) -> Option<u64> {
@@ -246,14 +271,15 @@ mod tests {
 
     #[test]
     fn modes_are_octal() {
-        assert_eq!(mode("660"), Ok(0o660));
-        assert_eq!(mode("0022"), Ok(0o22));
+        assert_eq!(mode("660"), Ok((0o660, None)));
+        assert_eq!(mode("0022"), Ok((0o22, None)));
         assert!(mode("668").is_err() && mode("").is_err() && mode("rw-rw----").is_err());
     }
 
     #[test]
     fn addresses_are_understood() {
         let tcp = |host: &str, port| Ok(Address::Tcp { host: host.to_owned(), port });
+        let address = |text: &str| address(text).map(|(address, _)| address);
         assert_eq!(address("127.0.0.1:80"), tcp("127.0.0.1", 80));
         assert_eq!(address(":0"), tcp("", 0));
         assert_eq!(address("[::1]:80"), tcp("::1", 80));
@@ -267,6 +293,7 @@ mod tests {
             ("::1:80", "[::1]"),
             ("localhost:http", "no port"),
             (":$(PORT)", "set the environment variable"),
+            ("\":80\"", "remove them"),
             ("http://localhost:80/", "write `localhost:80`"),
             (":99999", "from 0 to 65535"),
         ] {

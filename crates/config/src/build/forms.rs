@@ -16,10 +16,7 @@ pub fn check(values: &mut Values<'_>) {
         check_status(values, setting);
         if setting.is_working(&[Kind::Flag]) {
             check_flag(values, setting);
-        } else if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue, Kind::Address])
-            && matches!(setting.origin, Origin::File { .. })
-            && !FREE_TEXT.contains(&setting.row.name())
-        {
+        } else if matches!(setting.origin, Origin::File { .. }) && !FREE_TEXT.contains(&setting.row.name()) {
             check_text(values, setting);
         }
     }
@@ -61,17 +58,21 @@ fn check_flag(values: &mut Values<'_>, setting: &Setting) {
 
 fn check_text(values: &mut Values<'_>, setting: &Setting) {
     let text = setting.text();
-    let comment = [" ;", "\t;", " #", "\t#"].iter().filter_map(|mark| text.find(mark)).min();
-    if let Some(at) = comment {
-        let comment = text[at..].trim();
-        let message = format!("`{comment}` is part of the value; put the comment on a line of its own");
-        values.warn(setting, message);
+    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue]) {
+        let (_, comment) = values::without_comment(text);
+        if let Some(message) = values::comment_in_value(comment) {
+            values.warn(setting, message);
+        }
     }
-    let is_quoted = |text: &str| {
-        ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
-    };
     let right = text.split_once('=').map_or("", |(_, right)| right);
-    if is_quoted(text) || setting.row.kind == Kind::KeyValue && is_quoted(right) {
+    let is_pair = setting.row.kind == Kind::KeyValue;
+    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue, Kind::Address])
+        && (is_quoted(text) || is_pair && is_quoted(right))
+    {
         values.warn(setting, format!("the quotes in `{text}` are part of the value; remove them"));
     }
+}
+
+fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
 }

@@ -19,7 +19,7 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
     let is_abstract = values.flag("abstract-socket").unwrap_or(false);
     let mut listeners: Vec<ListenerSettings> = Vec::new();
     for setting in values.all(&["socket", "uwsgi-socket", "http-socket", "http11-socket", "http"]) {
-        let parsed = values::address(setting.text()).map(|address| (address, None));
+        let parsed = values::address(setting.text());
         let Some(address) = values.keep(setting, parsed) else { continue };
         let address = match address {
             Address::Unix(path) if is_abstract => Address::Abstract(path.to_string_lossy().into_owned()),

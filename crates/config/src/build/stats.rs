@@ -14,6 +14,6 @@ pub fn build(values: &mut Values<'_>) -> StatsSettings {
 
 fn address(values: &mut Values<'_>) -> Option<crate::settings::Address> {
     let setting = values.last("stats")?;
-    let parsed = values::address(setting.text()).map(|address| (address, None));
+    let parsed = values::address(setting.text());
     values.keep(setting, parsed)
 }

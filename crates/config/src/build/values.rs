@@ -99,7 +99,7 @@ impl<'a> Values<'a> {
     /// Permission bits.
     pub fn mode(&mut self, name: &'static str) -> Option<u32> {
         let setting = self.last(name)?;
-        let parsed = values::mode(setting.text()).map(|mode| (mode, None));
+        let parsed = values::mode(setting.text());
         self.keep(setting, parsed)
     }
 

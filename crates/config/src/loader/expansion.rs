@@ -9,7 +9,7 @@ use crate::source;
 
 impl Loader<'_> {
     /// Remembers which keys are referred to by `%(key)` anywhere, or asked for.
-    pub(super) fn note_references(&mut self) {
+    fn note_references(&mut self) {
         let values = self.raw.entries.iter().filter_map(|entry| entry.value.as_deref());
         let templates = self.custom.iter().map(|option| option.template.as_str());
         for value in values.chain(templates).filter(|value| value.contains("%(")) {
@@ -28,8 +28,11 @@ impl Loader<'_> {
 
     /// `$()` over everything that has not taken effect, then `@()`, then `%()`.
     pub(super) fn expand_values(&mut self) -> Result<(), Halt> {
+        self.note_references();
         self.expand_pass(b'$', |loader, name, _| Ok(expand::variable(name, |name| loader.variable(name))))?;
         self.expand_pass(b'@', |loader, name, origin| loader.content(name, origin).map(Some))?;
+        // Variables and files may have brought expressions in.
+        self.note_references();
         self.expand_pass(b'%', |loader, name, _| {
             Ok(expand::placeholder(name, |name| loader.raw.first(name).map(str::to_owned)))
         })

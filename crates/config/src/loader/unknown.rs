@@ -86,6 +86,8 @@ fn explain(entry: &Entry) -> String {
     };
     match suggest::option_for(key) {
         Some(meant) => format!("{subject}; did you mean `{meant}`?"),
-        None => format!("{subject} and nothing refers to %({key}); remove it"),
+        None => format!(
+            "{subject} and nothing refers to %({key}); if the application reads it from uwsgi.opt write `set-placeholder = {key}=...`, else remove it"
+        ),
     }
 }

@@ -43,7 +43,7 @@ fn unknown_keys_are_named_with_a_suggestion() {
     );
     check(
         "my-thing = 1",
-        "site.ini:2: my-thing: there is no such option and nothing refers to %(my-thing); remove it",
+        "site.ini:2: my-thing: there is no such option and nothing refers to %(my-thing); if the application reads it from uwsgi.opt write `set-placeholder = my-thing=...`, else remove it",
     );
     check("chmod_socket = 660", "did you mean `chmod-socket`?");
 }
@@ -80,7 +80,16 @@ fn inline_comments_are_kept_and_named() {
         "disable-logging = false ; keep",
         "`false ; keep` counts as true, since the comment is part of the value",
     );
+    check(
+        "umask = 022 ; mine",
+        "only 022 is read, `; mine` behind it is not; put the comment on a line of its own",
+    );
+    check(
+        "http = :8000 ; a: b",
+        "only :8000 is read, `; a: b` behind it is not; put the comment on a line of its own",
+    );
     check("chdir = /srv # here", "`# here` is part of the value; put the comment on a line of its own");
+    check("socket = /run/a.sock ; x", "`; x` is part of the value");
     check("master = flase", "");
     check("vacuum = flase", "site.ini:2: vacuum: `flase` counts as true; write true or false");
 }
@@ -90,6 +99,8 @@ fn quotes_are_kept_and_named() {
     check("chdir = \"/srv\"", "the quotes in `\"/srv\"` are part of the value; remove them");
     check("env=\"A=1\"", "the quotes in `\"A=1\"` are part of the value");
     check("env = A='1'", "are part of the value; remove them");
+    check("socket = \"/run/a.sock\"", "the quotes in");
+    check_error("http = \":8000\"", "site.ini:2: http: \":8000\" has quotes; remove them");
     check_error("processes = \"4\"", "site.ini:2: processes: \"4\" is no number; remove the quotes");
 }
 
