@@ -136,8 +136,24 @@ impl Known {
     pub(crate) fn from_field(name: &[u8]) -> Option<Self> {
         let slot = FIELD_TABLE[hash(name)?];
         let known = *Self::ALL.get(usize::from(slot))?;
-        Self::FIELDS[usize::from(slot)].as_bytes().eq_ignore_ascii_case(name).then_some(known)
+        is_same_token(Self::FIELDS[usize::from(slot)].as_bytes(), name).then_some(known)
     }
+}
+
+/// Compares with a name of small letters and dashes, eight bytes at a step. Bit 5 makes letters small and is set in
+/// a dash; the other bytes that it turns into those are not of tokens.
+fn is_same_token(lower: &[u8], token: &[u8]) -> bool {
+    if lower.len() != token.len() {
+        return false;
+    }
+    let (lower_words, lower_rest) = lower.as_chunks::<8>();
+    let (token_words, token_rest) = token.as_chunks::<8>();
+    const SMALL: u64 = u64::MAX / 255 * 0x20;
+    let same = |(lower, token): (&[u8; 8], &[u8; 8])| {
+        u64::from_ne_bytes(*lower) == u64::from_ne_bytes(*token) | SMALL
+    };
+    lower_words.iter().zip(token_words).all(same)
+        && lower_rest.iter().zip(token_rest).all(|(&lower, &token)| lower == token | 0x20)
 }
 
 const SLOTS: usize = 512;

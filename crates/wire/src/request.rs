@@ -270,12 +270,12 @@ impl Request {
         self.trusted
     }
 
-    /// Adds a variable whose value is the two parts in a row.
-    pub(crate) fn push_joined(&mut self, known: Known, parts: &[&[u8]; 2]) {
-        self.push_with(known, |text| {
-            text.extend_from_slice(parts[0]);
-            text.extend_from_slice(parts[1]);
-        });
+    /// Adds a variable whose value is part of another's, without a copy.
+    pub(crate) fn push_part(&mut self, known: Known, of: Known, part: Range<usize>) {
+        let whole = self.position(of).map_or(Span { start: 0, end: 0 }, |position| self.vars[position].value);
+        debug_assert!(part.start <= part.end && part.end <= whole.range().len());
+        let value = Span { start: whole.start + part.start as u32, end: whole.start + part.end as u32 };
+        self.push_var(VarName::Known(known), value);
     }
 
     /// Adds a variable whose value `write` appends.

@@ -155,18 +155,24 @@ fn version(rest: &[u8]) -> Result<Option<Version>, Fault> {
 
 fn push_line(line: &RequestLine<'_>, target: &target::Target<'_>, request: &mut Request) {
     request.push(Name::Known(Known::RequestMethod), line.method);
-    let uri = if target.slash { &[b"/", target.rest] } else { &[target.rest, b""] };
-    request.push_joined(Known::RequestUri, uri);
     let (path, query) = target::path_and_query(target.rest);
     if target.slash {
         // Nothing but a query or a fragment can follow an authority without a path.
+        request.push_with(Known::RequestUri, |text| {
+            text.push(b'/');
+            text.extend_from_slice(target.rest);
+        });
         request.push(Name::Known(Known::PathInfo), b"/");
-    } else if target::is_plain(path) {
-        request.push(Name::Known(Known::PathInfo), path);
+        request.push(Name::Known(Known::QueryString), &target.rest[query]);
     } else {
-        request.push_with(Known::PathInfo, |text| target::decode_path(path, text));
+        request.push(Name::Known(Known::RequestUri), target.rest);
+        if target::is_plain(&target.rest[path.clone()]) {
+            request.push_part(Known::PathInfo, Known::RequestUri, path);
+        } else {
+            request.push_with(Known::PathInfo, |text| target::decode_path(&target.rest[path], text));
+        }
+        request.push_part(Known::QueryString, Known::RequestUri, query);
     }
-    request.push(Name::Known(Known::QueryString), query);
     let protocol: &[u8] = match line.version {
         Version::Http10 => b"HTTP/1.0",
         Version::Http11 => b"HTTP/1.1",

@@ -7,6 +7,7 @@
 
 use crate::Fault;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A target taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,19 +44,18 @@ pub(crate) fn split<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, F
     Ok(Target { authority: Some(authority), rest, slash: rest.first() != Some(&b'/') })
 }
 
-/// Lengths of the path and of the path with the query's `?`, and where the query ends.
-pub(crate) fn path_and_query(target: &[u8]) -> (&[u8], &[u8]) {
-    let whole = memchr::memchr(b'#', target).map_or(target, |end| &target[..end]);
-    // A query before the fragment, or, as with uWSGI, after it.
-    let path = memchr::memchr(b'?', whole).map_or(whole, |end| &whole[..end]);
-    match memchr::memchr(b'?', target) {
-        Some(mark) => (path, cut_fragment(&target[mark + 1..])),
-        None => (path, &[]),
-    }
-}
-
-fn cut_fragment(query: &[u8]) -> &[u8] {
-    memchr::memchr(b'#', query).map_or(query, |end| &query[..end])
+/// Where the path and the query are. The fragment is of neither, whether it comes after the query or, as uWSGI
+/// reads it, before.
+pub(crate) fn path_and_query(target: &[u8]) -> (Range<usize>, Range<usize>) {
+    let Some(first) = memchr::memchr2(b'?', b'#', target) else {
+        return (0..target.len(), target.len()..target.len());
+    };
+    let Some(mark) = memchr::memchr(b'?', &target[first..]) else {
+        return (0..first, target.len()..target.len());
+    };
+    let start = first + mark + 1;
+    let end = memchr::memchr(b'#', &target[start..]).map_or(target.len(), |end| start + end);
+    (0..first, start..end)
 }
 
 /// The path can be taken as it is: it has no escape and no dot segment.
