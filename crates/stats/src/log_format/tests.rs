@@ -102,6 +102,7 @@ fn the_default_line_is_uwsgi_s() {
 
 #[test]
 fn every_name_has_its_value() {
+    // tidy: table: one row for each name
     let record = Record {
         uri: b"/post",
         method: b"POST",

@@ -467,6 +467,7 @@ fn folded_fields_are_refused() {
 
 #[test]
 fn host_is_one_valid_name() {
+    // tidy: table: names
     for host in [
         "h",
         "example.com",
