@@ -32,7 +32,7 @@ fn main() -> ExitCode {
                 world.count_reload();
                 read_again(&args, &world)
             });
-            margrave_master::run(Startup { settings: loaded.settings, notes, reload, version: VERSION })
+            run(Startup { settings: loaded.settings, notes, reload, version: VERSION })
         }
         Command::Version => {
             print(&[format!("margrave {VERSION} (as uWSGI {})", margrave_config::UWSGI_VERSION)]);
@@ -47,6 +47,25 @@ fn main() -> ExitCode {
         Command::Reload(path) => order(path, Order::Reload),
     };
     exit_code(code)
+}
+
+fn run(startup: Startup) -> i32 {
+    let emperor = startup.settings.emperor.clone();
+    if emperor.sources.is_empty() {
+        return margrave_master::run(startup);
+    }
+    margrave_master::run_in_place(startup, "margrave emperor", |signals| {
+        let ruled = std::env::current_exe()
+            .map_err(margrave_emperor::EmperorError::from)
+            .and_then(|executable| margrave_emperor::run(&emperor, &executable, signals));
+        match ruled {
+            Ok(()) => 0,
+            Err(error) => {
+                complain(&[format!("margrave: error: {error}")]);
+                1
+            }
+        }
+    })
 }
 
 fn read_again(args: &[String], world: &OsWorld) -> Result<Reloaded, String> {

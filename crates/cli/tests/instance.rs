@@ -1,4 +1,5 @@
 //! Whole instances with a zygote that is not Python's: what the executable does about processes, files and errors.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

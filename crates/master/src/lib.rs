@@ -19,7 +19,7 @@ mod summary;
 mod touch;
 
 pub use error::StartError;
-pub use start::run;
+pub use start::{run, run_in_place};
 
 use margrave_config::Settings;
 use std::fmt;

@@ -22,52 +22,89 @@ use std::rc::Rc;
 /// Runs an instance to its end; the process exit code.
 #[must_use]
 pub fn run(startup: Startup) -> i32 {
-    let log = Log::new(startup.settings.log.date.clone());
-    let host = &startup.settings.host;
+    let promise = match detach_if_asked(&startup.settings, true) {
+        Ok(promise) => promise,
+        Err(code) => return code,
+    };
+    say_all(&startup);
+    match prepare(startup, promise) {
+        Ok(instance) => instance.run(),
+        Err((error, promise)) => fail(&error, promise),
+    }
+}
+
+/// Runs `body` as a program of the host: with the instance's umask, daemon, log files, pidfiles, user and title, but
+/// without sockets and interpreter. `name` is its title with `auto-procname`; the exit code is that of `body`.
+#[must_use]
+pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) -> i32) -> i32 {
+    let mut promise = match detach_if_asked(&startup.settings, false) {
+        Ok(promise) => promise,
+        Err(code) => return code,
+    };
+    say_all(&startup);
+    let begun = Signals::block()
+        .map_err(StartError::system("block signals"))
+        .and_then(|signals| Ok((signals, settle_in(&startup.settings, name)?)));
+    match begun {
+        Ok((signals, _pidfiles)) => {
+            promise.kept();
+            body(&signals)
+        }
+        Err(error) => fail(&error, promise),
+    }
+}
+
+/// Becomes a daemon where the configuration wants one. The command that waited ends with the code of `Err`.
+fn detach_if_asked(settings: &Settings, needs_python: bool) -> Result<Promise, i32> {
+    let (host, log) = (&settings.host, Log::new(settings.log.date.clone()));
     if let Some(mask) = host.umask {
         process::set_umask(mask);
     }
-    let mut promise = Promise::to_nobody();
-    if let Some(path) = host.daemonize.as_ref().or(host.daemonize2.as_ref()) {
-        // Found out while the operator still watches.
-        let checked = Interpreter::find(&startup.settings.python, host)
-            .and_then(|_| open_log("daemonize", path, &startup.settings.log));
-        match checked.and_then(|file| Ok((file, detach()?))) {
-            Ok((_, Detached::Command(Ok(())))) => return 0,
-            Ok((_, Detached::Command(Err(broken)))) => {
-                log.say(Level::Error, &broken.reason);
-                return broken.code;
-            }
-            Ok((file, Detached::Daemon(owed))) => {
-                promise = owed;
-                if let Err(error) = process::redirect_output(&file) {
-                    promise.broken(1, &format!("cannot redirect the output: {error}"));
-                    return 1;
-                }
-            }
-            Err(error) => {
-                log.say(Level::Error, &error.to_string());
-                return error.exit_code();
-            }
+    let Some(path) = host.daemonize.as_ref().or(host.daemonize2.as_ref()) else {
+        return Ok(Promise::to_nobody());
+    };
+    // What can be found out while the operator still watches.
+    let checked = match needs_python {
+        true => Interpreter::find(&settings.python, host).map(drop),
+        false => Ok(()),
+    };
+    let detached = checked
+        .and_then(|()| open_log("daemonize", path, &settings.log))
+        .and_then(|file| Ok((file, detach()?)));
+    match detached {
+        Ok((_, Detached::Command(Ok(())))) => Err(0),
+        Ok((_, Detached::Command(Err(broken)))) => {
+            log.say(Level::Error, &broken.reason);
+            Err(broken.code)
         }
-    }
-    for note in &startup.notes {
-        log.write(note);
-    }
-    match prepare(startup, promise) {
-        Ok(instance) => instance.run(),
-        Err((error, mut promise)) => {
-            let log = Log::new(None);
+        Ok((file, Detached::Daemon(mut promise))) => {
+            if let Err(error) = process::redirect_output(&file) {
+                promise.broken(1, &format!("cannot redirect the output: {error}"));
+                return Err(1);
+            }
+            Ok(promise)
+        }
+        Err(error) => {
             log.say(Level::Error, &error.to_string());
-            promise.broken(error.exit_code(), &error.to_string());
-            error.exit_code()
+            Err(error.exit_code())
         }
     }
 }
 
+fn say_all(startup: &Startup) {
+    let log = Log::new(startup.settings.log.date.clone());
+    startup.notes.iter().for_each(|note| log.write(note));
+}
+
+fn fail(error: &StartError, mut promise: Promise) -> i32 {
+    Log::new(None).say(Level::Error, &error.to_string());
+    promise.broken(error.exit_code(), &error.to_string());
+    error.exit_code()
+}
+
 /// Binds, writes pidfiles, drops privileges. What was made before a failing step is undone by its owner's end.
 fn prepare(startup: Startup, promise: Promise) -> Result<Instance, (StartError, Promise)> {
-    match take_place(&startup) {
+    match take_place(&startup.settings) {
         Ok(place) => {
             let parts = Parts {
                 settings: Rc::new(startup.settings),
@@ -99,44 +136,48 @@ struct Place {
     pidfiles: Vec<Pidfile>,
 }
 
-fn take_place(startup: &Startup) -> Result<Place, StartError> {
-    let mut listeners = Listeners::default();
-    let settings = &startup.settings;
-    let (host, log_settings) = (&settings.host, &settings.log);
-    let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
+fn take_place(settings: &Settings) -> Result<Place, StartError> {
+    let host = &settings.host;
     Interpreter::find(&settings.python, host)?;
+    Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
+    let mut listeners = Listeners::default();
     let bound = listeners.resolve(&settings.listen, host.vacuum)?;
     let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
-    if let Some(path) = &log_settings.logto {
-        redirect("logto", path, log_settings)?;
+    let pidfiles = settle_in(settings, "margrave master")?;
+    let files = [&settings.log.logto2, &settings.log.logto, &host.daemonize, &host.daemonize2];
+    let file = files.into_iter().flatten().next().cloned();
+    let log = Log::open(&settings.log, file)?;
+    let collector = Collector::new(&settings.log)?;
+    warn_of_backlog(settings, &log);
+    Ok(Place { log, collector, stats, signals, listeners, bound, pidfiles })
+}
+
+/// Log files and pidfiles before and after privileges are given up, and the title.
+fn settle_in(settings: &Settings, name: &str) -> Result<Vec<Pidfile>, StartError> {
+    let (host, log) = (&settings.host, &settings.log);
+    let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
+    if let Some(path) = &log.logto {
+        redirect("logto", path, log)?;
     }
     let mut pidfiles = Vec::new();
     if let Some(path) = &host.pidfile {
         pidfiles.push(Pidfile::write("pidfile", path, host.vacuum)?);
     }
     identity.assume()?;
-    if let Some(path) = &log_settings.logto2 {
-        redirect("logto2", path, log_settings)?;
+    if let Some(path) = &log.logto2 {
+        redirect("logto2", path, log)?;
     }
     if let Some(path) = &host.pidfile2 {
         pidfiles.push(Pidfile::write("pidfile2", path, host.vacuum)?);
     }
-    let files = [&log_settings.logto2, &log_settings.logto, &host.daemonize, &host.daemonize2];
-    let file = files.into_iter().flatten().next().cloned();
-    let log = Log::open(log_settings, file)?;
-    let collector = Collector::new(log_settings)?;
-    warn_of_backlog(settings, &log);
-    show_title(&settings.process);
-    Ok(Place { log, collector, stats, signals, listeners, bound, pidfiles })
+    show_title(&settings.process, name);
+    Ok(pidfiles)
 }
 
 fn open_log(option: &'static str, path: &Path, log: &LogSettings) -> Result<std::fs::File, StartError> {
-    process::open_log(path, log.file_mode).map_err(|error| StartError::Unwritable {
-        option,
-        path: path.to_path_buf(),
-        error,
-    })
+    let opened = process::open_log(path, log.file_mode);
+    opened.map_err(|error| StartError::Unwritable { option, path: path.to_path_buf(), error })
 }
 
 fn redirect(option: &'static str, path: &Path, log: &LogSettings) -> Result<(), StartError> {
@@ -147,20 +188,16 @@ fn redirect(option: &'static str, path: &Path, log: &LogSettings) -> Result<(), 
 fn warn_of_backlog(settings: &Settings, log: &Log) {
     let most = margrave_sys::net::somaxconn();
     if let Some(backlog) = settings.listen.backlog.filter(|backlog| *backlog > most) {
-        log.say(
-            Level::Warning,
-            &format!("listen = {backlog} is more than this machine allows; it is {most} now (raise net.core.somaxconn for more)"),
+        let text = format!(
+            "listen = {backlog} is more than this machine allows; it is {most} now (raise net.core.somaxconn for more)"
         );
+        log.say(Level::Warning, &text);
     }
 }
 
-fn show_title(process: &ProcessSettings) {
-    let named = process.procname_master.as_ref().or(process.procname.as_ref());
-    let name = match named {
-        Some(name) => name.clone(),
-        None if process.auto_procname => "margrave master".to_owned(),
-        None => return,
-    };
+fn show_title(process: &ProcessSettings, name: &str) {
+    let named = process.procname_master.as_deref().or(process.procname.as_deref());
+    let Some(name) = named.or(process.auto_procname.then_some(name)) else { return };
     if let Some(title) = Title::find() {
         title.set(&format!("{}{name}{}", process.procname_prefix, process.procname_append));
     }
