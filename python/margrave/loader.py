@@ -36,6 +36,40 @@ class App:
         return self.mountpoint, self.name, self.millis
 
 
+def load_configured(settings):
+    """Loads the applications; without `need-app` a failure leaves none, and every request will get 500."""
+    python = settings["python"]
+    try:
+        if not python["apps"] and python["need_app"] and not serves_files(settings):
+            raise LoadError(
+                "no application is configured; name one, such as `module = package.module:application` or `wsgi-file = app.py`"
+            )
+        return load_all(python)
+    except LoadError as error:
+        if python["need_app"]:
+            raise
+        report.write(f"{error}; `need-app = false`: going on without it, requests get 500")
+        return []
+
+
+def serves_files(settings):
+    static = settings["static_files"]
+    return bool(static["maps"] or static["check"])
+
+
+def load_import(name, option):
+    """Imports a module (or runs a file) that is no application; a failure is logged and not fatal, as in uWSGI."""
+    target = {"File": name} if name.endswith(".py") or "/" in name else {"Module": name}
+    settings = {"target": target, "callable": None, "origin": f"{option}", "mountpoint": ""}
+    try:
+        if "File" in target:
+            load_file(name, settings)
+        else:
+            load_module(name, settings)
+    except LoadError as error:
+        report.write(str(error))
+
+
 def load_all(python):
     """Loads every application of the ``python`` part of the settings, in order."""
     apps = []

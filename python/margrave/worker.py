@@ -1,10 +1,12 @@
 """A worker: what happens in Python between the fork and the end of the process."""
 
+import atexit
 import faulthandler
 import os
 import signal
 import sys
 import threading
+import time
 
 from margrave import loader, report
 
@@ -17,30 +19,35 @@ def main(worker, settings, apps):
     threading.current_thread().name = thread_name(number, 0)
     worker.start(*watch_signals(worker))
     call_hook("post_fork_hook")
+    reports = []
     if settings["process"]["lazy_apps"]:
-        from margrave import zygote
-
-        try:
-            apps = zygote.load_apps(settings)
-        except loader.LoadError as error:
-            worker.load_failed(str(error))
-            sys.exit(22)
+        apps = load_here(worker, settings)
         reports = [app.report() for app in apps]
-    else:
-        reports = []
     for name in settings["python"]["imports"]:
-        from margrave import zygote
-
-        zygote.import_module(name, "import")
+        loader.load_import(name, "import")
     uwsgi = sys.modules["uwsgi"]
     worker.set_apps([(app.mountpoint, app.callable) for app in apps], getattr(uwsgi, "after_req_hook", None))
     start_autoreload(number, settings)
-    serve(worker, number, settings, reports)
+    stuck = serve(worker, number, settings, reports)
     call_hook("atexit")
+    if stuck:
+        end_at_once()
+
+
+def load_here(worker, settings):
+    """`lazy-apps`: loads the applications in this worker."""
+    try:
+        return loader.load_configured(settings)
+    except loader.LoadError as error:
+        worker.load_failed(str(error))
+        sys.exit(22)
 
 
 def serve(worker, number, settings, reports):
-    """One thread per core; the main thread is core 0, so that a signal can interrupt what it runs."""
+    """One thread per core; whether one is still busy at the end.
+
+    The main thread is core 0, so that a signal can interrupt what it runs.
+    """
     others = [
         threading.Thread(target=run, args=(worker, core), name=thread_name(number, core), daemon=True)
         for core in range(1, settings["process"]["threads"])
@@ -49,9 +56,20 @@ def serve(worker, number, settings, reports):
         thread.start()
     worker.ready(reports)
     ending = run(worker, 0)
+    # Idle threads leave at once. Busy ones had their time, or are not waited for when the worker is told to stop.
+    deadline = time.monotonic() + (1.0 if ending == "drained" else 0.2)
     for thread in others:
-        # A worker that has drained has idle threads only; one that was told to stop does not wait for busy ones.
-        thread.join(timeout=None if ending == "drained" else 0.2)
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return any(thread.is_alive() for thread in others)
+
+
+def end_at_once():
+    """What the interpreter does at its end, but for the threads: one that is still busy must not wake up in ruins."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(0)
 
 
 def run(worker, core):

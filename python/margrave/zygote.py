@@ -92,10 +92,10 @@ def load(zygote, settings):
     python = settings["python"]
     before = open_sockets()
     for name in python["shared_imports"]:
-        import_module(name, "shared-import")
+        loader.load_import(name, "shared-import")
     if not settings["process"]["lazy_apps"]:
         try:
-            LOADED.extend(load_apps(settings))
+            LOADED.extend(loader.load_configured(settings))
         except loader.LoadError as error:
             zygote.report_failure(str(error))
             return False
@@ -111,40 +111,6 @@ def load(zygote, settings):
             stream.flush()
     zygote.report_ready(platform.python_version(), sys.prefix, [app.report() for app in LOADED], warnings)
     return True
-
-
-def load_apps(settings):
-    """Loads the applications; without `need-app` a failure leaves none, and every request will get 500."""
-    python = settings["python"]
-    try:
-        if not python["apps"] and python["need_app"] and not serves_files(settings):
-            raise loader.LoadError(
-                "no application is configured; name one, such as `module = package.module:application` or `wsgi-file = app.py`"
-            )
-        return loader.load_all(python)
-    except loader.LoadError as error:
-        if python["need_app"]:
-            raise
-        report.write(f"{error}; `need-app = false`: going on without it, requests get 500")
-        return []
-
-
-def serves_files(settings):
-    static = settings["static_files"]
-    return bool(static["maps"] or static["check"])
-
-
-def import_module(name, option):
-    """Imports a module (or runs a file) that is no application; a failure is logged and not fatal, as in uWSGI."""
-    target = {"File": name} if name.endswith(".py") or "/" in name else {"Module": name}
-    settings = {"target": target, "callable": None, "origin": f"{option}", "mountpoint": ""}
-    try:
-        if "File" in target:
-            loader.load_file(name, settings)
-        else:
-            loader.load_module(name, settings)
-    except loader.LoadError as error:
-        report.write(str(error))
 
 
 def seconds(duration):

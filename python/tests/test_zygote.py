@@ -252,6 +252,23 @@ def test_draining_finishes_the_request_in_flight(zygote):
     assert master.receive()[0] == "exited"
 
 
+def test_a_thread_that_never_ends_does_not_keep_a_stopped_worker(zygote, tmp_path):
+    source = HOOKS + '''
+import threading
+def application(environ, start_response):
+    with open("begun", "a") as file: file.write("x")
+    threading.Event().wait()
+'''
+    master = zygote({"stuck.py": source}, python={"apps": [app_module("stuck")]}, process={"threads": 2})
+    _, (pid,) = master.start()
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for((tmp_path / "begun").exists)
+        master.stop(pid)
+        kind, _, dead, status = master.receive()
+    assert (kind, dead, os.waitstatus_to_exitcode(status)) == ("exited", pid, 0)
+
+
 def wait_for(condition, seconds=10):
     deadline = time.monotonic() + seconds
     while not condition():

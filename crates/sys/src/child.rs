@@ -59,6 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "reaping it is what is tested")]
     fn the_end_of_a_child_is_seen_and_reaped_once() {
         let child = std::process::Command::new("false").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();

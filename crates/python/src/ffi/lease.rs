@@ -29,6 +29,9 @@ pub struct Lease<S> {
     state: UnsafeCell<S>,
 }
 
+const fn may_move<T: Send>() {}
+const _: () = may_move::<Exchange<'static>>();
+
 // SAFETY: the exchange and the state are reached only by the thread that has set `busy` (acquire) and until it
 // clears it (release); `Exchange` and `S` may move between threads.
 unsafe impl<S: Send> Sync for Lease<S> {}

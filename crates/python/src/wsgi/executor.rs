@@ -170,7 +170,8 @@ impl Bridge {
 
     fn fail(&self, py: Python<'_>, exchange: &mut Exchange<'_>, failure: Failure) {
         match failure {
-            Failure::Gone => exchange.disconnect(),
+            // Nobody reads any more, or the deadline's answer has gone out: this only closes.
+            Failure::Gone => exchange.finish(),
             Failure::Misuse(text) => {
                 report::line(&format!("{} {}", request_line(exchange), text));
                 exchange.fail();
