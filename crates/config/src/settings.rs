@@ -296,7 +296,7 @@ impl Default for ProcessSettings {
             max_requests: None,
             max_requests_delta: None,
             max_worker_lifetime: None,
-            min_worker_lifetime: Duration::from_secs(60),
+            min_worker_lifetime: Duration::from_secs(10),
             reload_on_rss: None,
             reload_on_as: None,
             worker_mercy: Duration::from_secs(60),

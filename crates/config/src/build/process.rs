@@ -2,6 +2,7 @@
 
 use super::values::Values;
 use crate::settings::ProcessSettings;
+use std::time::Duration;
 
 /// Most workers of an instance: the scoreboard counts slots of two generations in 16 bits.
 const MAX_WORKERS: u16 = 10_000;
@@ -25,7 +26,9 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         max_requests: values.positive("max-requests"),
         max_requests_delta: values.number("max-requests-delta"),
         max_worker_lifetime: values.seconds("max-worker-lifetime"),
-        min_worker_lifetime: values.seconds("min-worker-lifetime").unwrap_or(default.min_worker_lifetime),
+        min_worker_lifetime: values
+            .number("min-worker-lifetime")
+            .map_or(default.min_worker_lifetime, Duration::from_secs),
         reload_on_rss: values.megabytes("reload-on-rss"),
         reload_on_as: values.megabytes("reload-on-as"),
         worker_mercy: values.seconds("worker-reload-mercy").unwrap_or(default.worker_mercy),
