@@ -149,13 +149,7 @@ def explain(error, where, name):
             f"{where} did not load: it needs the module `{error.name}`, which is not installed for {sys.executable}; "
             "install it there, or set `virtualenv`"
         )
-    place = last_place(error)
-    return LoadError(f"{where} did not load: {type(error).__name__}: {first_line(error)}{place}; the traceback is above")
-
-
-def first_line(error):
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
+    return LoadError(f"{where} did not load: {type(error).__name__}{last_place(error)}; its traceback is above")
 
 
 def last_place(error):
@@ -164,7 +158,7 @@ def last_place(error):
         return ""
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return f" ({traceback.tb_frame.f_code.co_filename}, line {traceback.tb_lineno})"
+    return f" in {traceback.tb_frame.f_code.co_filename}, line {traceback.tb_lineno}"
 
 
 def strip_own_frames(error):

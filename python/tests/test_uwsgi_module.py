@@ -75,6 +75,7 @@ VALUES = {
     "uwsgi.log(b'bytes')": "TypeError: 'bytes' object is not an instance of 'str'",
     "uwsgi.log('a\\0b')": "ValueError: embedded null character",
     "uwsgi.set_logvar('key', b'value')": "None",
+    "uwsgi.set_logvar('a', 'b'), uwsgi.get_logvar('a'), uwsgi.get_logvar(b'c')": "(None, b'b', None)",
     "uwsgi.set_logvar('key', 1)": "TypeError: str or bytes expected, not int",
     "uwsgi.log_this_request()": "None",
     "uwsgi.is_connected(uwsgi.connection_fd()), uwsgi.is_connected(-1)": "(True, False)",

@@ -346,6 +346,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// A variable set by [`Self::set_log_variable`].
+    #[must_use]
+    pub fn log_variable(&self, name: &[u8]) -> Option<&[u8]> {
+        self.scratch.variables.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
+    }
+
     /// Logs this request even where request lines are off.
     pub fn log_this_request(&mut self, log: bool) {
         self.log_always = log;

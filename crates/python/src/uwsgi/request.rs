@@ -17,6 +17,7 @@ pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(disconnect, module)?)?;
     module.add_function(wrap_pyfunction!(cl, module)?)?;
     module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(get_logvar, module)?)?;
     module.add_function(wrap_pyfunction!(log_this_request, module)?)?;
     module.add_function(wrap_pyfunction!(chunked_read, module)?)?;
     module.add_function(wrap_pyfunction!(chunked_read_nb, module)?)
@@ -68,6 +69,14 @@ fn cl(_ignored: &Bound<'_, PyTuple>) -> PyResult<u64> {
 fn set_logvar(key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let (key, value) = (text_or_bytes(key)?, text_or_bytes(value)?);
     current::exchange("set_logvar", |exchange| exchange.set_log_variable(&key, &value))
+}
+
+#[pyfunction]
+#[pyo3(signature = (key, /))]
+fn get_logvar<'py>(py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let key = text_or_bytes(key)?;
+    let value = current::exchange("get_logvar", |exchange| exchange.log_variable(&key).map(<[u8]>::to_vec))?;
+    Ok(value.map(|value| PyBytes::new(py, &value)))
 }
 
 #[pyfunction]
