@@ -20,6 +20,7 @@ CASES = {
     "arithmetic-cpus": ini("print = x%(%k * 2) %(%k + 1 * 3)\n"),
     "arithmetic-text": ini("a = x\nprint = y%(a a) %(a + 1) %(a 1 2) %(1 a)\n"),
     "arithmetic-blanks": ini("n = 3\nprint = x%( n + 1 ) %(n  +  1)\n"),
+    "arithmetic-odd": ini("a = 4\nprint = x%( /)|%(/ 2)|%(+ 2)|%(a +)|%( )|%(++ )|%( no)|%(a /  )|%( + +)|%(- a)|%(a + + 2)\n"),
     "blank-in-name": ini("n = 3\nprint = x%( n ) %(n )\n"),
     "unclosed": ini("a = 1\nprint = x%(a %(a) $( @( )\n"),
     "parentheses": ini("a = 1\nprint = x(%(a)) ((%(a) f(x) %(a) )\n"),
@@ -95,6 +96,7 @@ CASES = {
     "exit-in-if": ini("print = no\nif-env = E\nexit = 3\nendif =\n", env={"E": ""}),
     # options of one's own
     "declare-words": ini("declare-option = o=print=1$1 2$2 3$3;iprint=i$1\no = a b c d\no = a\nprint = later\n"),
+    "declare-blanks": ini("declare-option = o=print=[$1][$2]\no = a  b\no =  a\no =\no = 'a b'\n"),
     "declare-late": ini("o = a\ndeclare-option = o=print=x$1\nprint = y\n"),
     "declare-deferred": ini("print = 1\ndeclare-option2 = o=print=2$1\no = a\nprint = 3\n"),
     "declare-in-for": ini("declare-option = o=print=x$1\nfor = 1 2\no = %(_)\nendfor =\n"),

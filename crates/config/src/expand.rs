@@ -4,8 +4,6 @@
 //! stays as it is (so log-format variables survive), and after a replacement scanning begins again behind the first
 //! character. Hence an expression that only comes into being at the very beginning of a value is not expanded again.
 
-use std::collections::VecDeque;
-
 /// Replacements in one value before it is taken for endless.
 pub const MAX_REPLACEMENTS: usize = 1_000;
 
@@ -84,27 +82,34 @@ pub fn placeholder(expression: &str, lookup: impl Fn(&str) -> Option<String>) ->
     if !expression.contains(' ') {
         return lookup(expression);
     }
-    let mut items: VecDeque<&str> = expression.split(' ').filter(|item| !item.is_empty()).collect();
-    let value_of = |item: &str| match item.parse::<i64>() {
-        Ok(_) if item.bytes().all(|byte| byte.is_ascii_digit()) => item.to_owned(),
-        _ => lookup(item).unwrap_or_default(),
+    let value_of = |item: &str| {
+        let is_number = item.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { item.to_owned() } else { lookup(item).unwrap_or_default() }
     };
-    let mut result = String::new();
-    while let Some(item) = items.pop_front() {
-        match item {
-            "++" => result = number(&result).wrapping_add(1).to_string(),
-            "--" => result = number(&result).wrapping_sub(1).to_string(),
-            "+" | "-" | "*" | "/" => {
-                let operand = items.pop_front().map(&value_of).unwrap_or_default();
-                result = calculate(number(&result), item, number(&operand)).to_string();
+    let mut result: Option<String> = None;
+    let mut operator: Option<&str> = None;
+    for item in names(expression) {
+        result = match (item, result) {
+            ("+" | "-" | "*" | "/", result) => {
+                operator = Some(item);
+                result
             }
-            item => result.push_str(&value_of(item)),
-        }
-        if result.len() > MAX_VALUE_BYTES {
+            ("++", Some(result)) => Some(number(&result).wrapping_add(1).to_string()),
+            ("--", Some(result)) => Some(number(&result).wrapping_sub(1).to_string()),
+            ("++" | "--", None) => None,
+            (item, result) => {
+                let (left, right) = (result.unwrap_or_default(), value_of(item));
+                Some(match operator.take() {
+                    Some(operator) => calculate(number(&left), operator, number(&right)).to_string(),
+                    None => left + &right,
+                })
+            }
+        };
+        if result.as_ref().is_some_and(|result| result.len() > MAX_VALUE_BYTES) {
             break;
         }
     }
-    Some(result)
+    result
 }
 
 /// The names that an expression in `%(...)` refers to.
@@ -174,6 +179,11 @@ mod tests {
         check("%(a b) %(a b + 2) %(b * 3) %(b / 0) %(a ++) %(b --) %(a b ++)", '%', "12 14 6 0 2 1 13");
         check("%(nope) %(nope + 1) %(5) %(5 + 5) %(a + b * 3)", '%', "%(nope) 1 %(5) 10 9");
         check("%(a (b) c) %( a + 1)", '%', "1 2");
+        check(
+            "%( /)|%(/ 2)|%(a +)|%( )|%(++ )|%( nope)|%(a /  )|%(- a)|%(a + + 2)",
+            '%',
+            "%( /)|0|1|%( )|%(++ )||1|-1|3",
+        );
         check("x%(%(C))", '%', "x1");
         check("%()", '%', "%()");
         check("%(a", '%', "%(a");

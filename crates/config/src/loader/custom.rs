@@ -77,7 +77,11 @@ impl Loader<'_> {
 }
 
 fn fill(pattern: &str, value: &str) -> String {
-    let words = value.split(' ').filter(|word| !word.is_empty());
+    let mut words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+    if value.is_empty() {
+        // An empty value is one empty word.
+        words.push("");
+    }
     ('1'..='9')
         .zip(words)
         .fold(pattern.to_owned(), |text, (digit, word)| text.replace(&format!("${digit}"), word))
