@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             0
         }
         Command::Help(topic) => {
-            print(&[help(topic.as_deref())]);
+            print(&[help(topic.as_deref()).trim_end().to_owned()]);
             0
         }
         Command::Exit(code) => *code,
@@ -101,7 +101,7 @@ fn lines(diagnostics: &[Diagnostic], shown: Option<&str>) -> Vec<String> {
 fn print(lines: &[String]) {
     let mut out = io::stdout().lock();
     for line in lines {
-        if writeln!(out, "{}", line.trim_end_matches('\n')).is_err() {
+        if writeln!(out, "{line}").is_err() {
             return;
         }
     }
