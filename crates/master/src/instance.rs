@@ -271,12 +271,14 @@ impl Instance {
                     self.handle(Event::Reaped(pid, ending));
                 }
             }
-            Received::User1 | Received::User2 | Received::Pause => {
-                self.parts
-                    .log
-                    .say(Level::Info, &format!("{signal:?}: this signal has no meaning yet and is ignored"));
-            }
+            Received::User1 => self.ignore("SIGUSR1"),
+            Received::User2 => self.ignore("SIGUSR2"),
+            Received::Pause => self.ignore("SIGTSTP"),
         }
+    }
+
+    fn ignore(&self, name: &str) {
+        self.parts.log.say(Level::Info, &format!("{name} has no meaning yet and is ignored"));
     }
 
     /// Reads the configuration again; one that cannot be used changes nothing.

@@ -66,12 +66,17 @@ pub fn text(generation: &Generation, about: About<'_>) -> String {
     for (name, value) in host_rows(generation) {
         row(name, &value);
     }
+    if colour {
+        row("control", &format!("Ctrl-C stops, kill -HUP {} reloads", process::id()));
+    }
     text
 }
 
 fn app_line(app: &AppReport) -> String {
     let place = if app.mountpoint.is_empty() { "" } else { " at " };
-    format!("{}{place}{} (loaded in {:.2} s)", app.name, app.mountpoint, f64::from(app.millis) / 1000.0)
+    // A name that begins with `%d/` has two slashes where one is meant.
+    let name = app.name.replace("//", "/");
+    format!("{name}{place}{} (loaded in {:.2} s)", app.mountpoint, f64::from(app.millis) / 1000.0)
 }
 
 fn host_rows(generation: &Generation) -> Vec<(&'static str, String)> {
