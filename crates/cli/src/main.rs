@@ -54,7 +54,7 @@ fn run(startup: Startup) -> i32 {
     if emperor.sources.is_empty() {
         return margrave_master::run(startup);
     }
-    margrave_master::run_in_place(startup, "margrave emperor", |signals| {
+    margrave_master::run_in_place(startup, "uWSGI Emperor", |signals| {
         let ruled = std::env::current_exe()
             .map_err(margrave_emperor::EmperorError::from)
             .and_then(|executable| margrave_emperor::run(&emperor, &executable, signals));

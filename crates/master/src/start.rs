@@ -144,7 +144,7 @@ fn take_place(settings: &Settings) -> Result<Place, StartError> {
     let mut listeners = Listeners::default();
     let bound = listeners.resolve(&settings.listen, host.vacuum)?;
     let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
-    let pidfiles = settle_in(settings, "margrave master")?;
+    let pidfiles = settle_in(settings, "uWSGI master")?;
     let files = [&settings.log.logto2, &settings.log.logto, &host.daemonize, &host.daemonize2];
     let file = files.into_iter().flatten().next().cloned();
     let log = Log::open(&settings.log, file)?;
@@ -195,6 +195,7 @@ fn warn_of_backlog(settings: &Settings, log: &Log) {
     }
 }
 
+/// With `auto-procname` the names are uWSGI's, which people's scripts look for.
 fn show_title(process: &ProcessSettings, name: &str) {
     let named = process.procname_master.as_deref().or(process.procname.as_deref());
     let Some(name) = named.or(process.auto_procname.then_some(name)) else { return };
