@@ -106,3 +106,18 @@ impl fmt::Display for Diagnostic {
         }
     }
 }
+
+/// Puts findings in the order of their lines, file by file; files stay in the order in which they first appear.
+pub(crate) fn sort(findings: &mut [Diagnostic]) {
+    let mut files: Vec<String> = Vec::new();
+    for finding in findings.iter() {
+        let file = finding.origin.file().unwrap_or_default().to_owned();
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    findings.sort_by_cached_key(|finding| {
+        let file = finding.origin.file().unwrap_or_default();
+        (files.iter().position(|known| known == file), finding.origin.line())
+    });
+}

@@ -104,14 +104,17 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
             settings = built.settings;
         }
     }
-    let Reading { findings, output, shown, .. } = reading;
+    let Reading { mut findings, output, shown, .. } = reading;
+    diagnostic::sort(&mut findings);
     let (notices, diagnostics) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Notice);
     Ok(Loaded { settings, diagnostics, notices, output, shown, command })
 }
 
 fn fail(problem: Problem, reading: Reading) -> ConfigError {
-    let warnings = reading.findings.into_iter().filter(|finding| finding.severity > Severity::Notice);
+    let mut findings = reading.findings;
+    diagnostic::sort(&mut findings);
+    let warnings = findings.into_iter().filter(|finding| finding.severity > Severity::Notice);
     ConfigError {
         problem: Box::new(problem),
         diagnostics: warnings.collect(),

@@ -54,10 +54,10 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
     }
 }
 
-/// HTTP on a local port, when there is an application and nowhere to serve it.
+/// HTTP on a local port, when nothing says where to serve.
 pub fn add_default(settings: &mut Settings) {
     let is_served = !settings.listen.listeners.is_empty() || !settings.emperor.sources.is_empty();
-    if is_served || settings.python.apps.is_empty() {
+    if is_served {
         return;
     }
     settings.listen.listeners.push(ListenerSettings {

@@ -2,9 +2,12 @@
 
 use super::{Kind, OptionRow, flag, value};
 
+const NO_EMPEROR: &str =
+    "the emperor is not built yet: start one margrave per vassal, for example by a systemd template unit";
+
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
-    value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list(),
+    value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list().refused(NO_EMPEROR),
     flag(&["emperor-tyrant"], "Runs each vassal as the owner of its file."),
     flag(&["emperor-tyrant-nofollow"], "Does not follow links when it looks for the owner."),
     flag(&["emperor-tyrant-initgroups"], "Takes the supplementary groups of the owner."),
@@ -43,7 +46,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["emperor-wrapper-override"], Kind::Path, "Executable to try first for vassals.").list(),
     value(&["emperor-wrapper-fallback"], Kind::Path, "Executable to try last for vassals.").list(),
     flag(&["imperial-monitor-list", "imperial-monitors-list"], "Lists where vassals may come from."),
-    value(&["zeus"], Kind::Text, "Runs an emperor of emperors."),
+    value(&["zeus"], Kind::Text, "Runs an emperor of emperors.").refused(NO_EMPEROR),
     value(&["fork-socket", "fork-server"], Kind::Address, "Forks vassals from this instance on request."),
     value(&["vassal-fork-base"], Kind::Text, "Forks a vassal from another.").list(),
     value(&["vassals-inherit"], Kind::Path, "Passes a template to every vassal.").list(),

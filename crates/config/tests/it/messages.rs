@@ -210,6 +210,13 @@ fn missing_section_is_named_with_those_that_exist() {
 }
 
 #[test]
+fn warnings_are_in_the_order_of_lines() {
+    let said = findings(&run_options("processes = 2 ; x\nvaccum = 1\nchdir = /a ; b\ncheaper = 1\n"));
+    let lines: Vec<&str> = said.iter().map(|text| &text[..10]).collect();
+    assert_eq!(lines, ["site.ini:2", "site.ini:3", "site.ini:4", "site.ini:5"]);
+}
+
+#[test]
 fn traps_of_percent_signs_are_named() {
     check("log-date = %Y-%m-%d", "site.ini:2: log-date: `%Y` is no magic variable");
     check("log-date = %Y-%m-%d", "write `%%d`");
