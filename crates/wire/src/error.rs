@@ -114,8 +114,8 @@ pub enum Fault {
     /// Lengths inside a packet pass its datasize.
     #[error("a uwsgi packet's variables do not fit its size")]
     PacketTruncated,
-    /// A variable of a uwsgi packet without a name.
-    #[error("a uwsgi packet has a variable without a name")]
+    /// A variable of a front server without a name.
+    #[error("the front server sent a variable without a name")]
     VariableName,
     /// A uwsgi packet without variables.
     #[error("a uwsgi packet has no variables")]
@@ -123,6 +123,45 @@ pub enum Fault {
     /// A modifier that asks for something this server is not.
     #[error("uwsgi modifier {0} ({1}) is not served here")]
     Modifier(u8, &'static str),
+    /// The length of an SCGI head is not digits and a colon, or no comma ends the head.
+    #[error("an SCGI request is not a netstring followed by a body")]
+    Netstring,
+    /// The strings of an SCGI head do not end in NUL, or are not in pairs.
+    #[error("an SCGI head is not made of pairs of strings that end in NUL")]
+    ScgiStrings,
+    /// `CONTENT_LENGTH` is not the first variable of an SCGI head.
+    #[error("an SCGI head does not begin with CONTENT_LENGTH")]
+    ScgiLengthFirst,
+    /// `SCGI` is missing or not `1`.
+    #[error("an SCGI head does not say SCGI = 1")]
+    ScgiVersion,
+    /// A FastCGI record of another version.
+    #[error("a FastCGI record is of version {0}, and only 1 is known")]
+    RecordVersion(u8),
+    /// A FastCGI record that is out of place: of that type, at that point or with that request id.
+    #[error("a FastCGI record of type {0} is out of place")]
+    RecordOutOfPlace(u8),
+    /// A BEGIN_REQUEST whose content is not eight bytes.
+    #[error("a FastCGI BEGIN_REQUEST is not eight bytes long")]
+    RecordLength,
+    /// More bytes in records that serve no request than [`crate::Limits::head`].
+    #[error("too many FastCGI records belong to no request")]
+    RecordsIgnored,
+    /// Lengths of names and values pass the end of the stream that they are in.
+    #[error("the FastCGI parameters end within a name or a value")]
+    ParamsTruncated,
+    /// No variables before the empty PARAMS record.
+    #[error("a FastCGI request has no parameters")]
+    ParamsEmpty,
+    /// The body ended before `CONTENT_LENGTH`.
+    #[error("the FastCGI body ended before its CONTENT_LENGTH")]
+    BodyShort,
+    /// The connection does not begin with a PROXY header, or not with one that follows the standard.
+    #[error("the connection does not begin with a valid PROXY header")]
+    ProxyHeader,
+    /// A PROXY header of a version, command or kind of address that does not fit a stream of requests.
+    #[error("the PROXY header is of a version or kind that is not served here")]
+    ProxyUnsupported,
 }
 
 impl Fault {
@@ -149,7 +188,20 @@ impl Fault {
             | Self::Trailer
             | Self::PacketTruncated
             | Self::VariableName
-            | Self::PacketEmpty => 400,
+            | Self::PacketEmpty
+            | Self::Netstring
+            | Self::ScgiStrings
+            | Self::ScgiLengthFirst
+            | Self::ScgiVersion
+            | Self::RecordVersion(_)
+            | Self::RecordOutOfPlace(_)
+            | Self::RecordLength
+            | Self::RecordsIgnored
+            | Self::ParamsTruncated
+            | Self::ParamsEmpty
+            | Self::BodyShort
+            | Self::ProxyHeader
+            | Self::ProxyUnsupported => 400,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,

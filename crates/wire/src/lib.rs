@@ -1,4 +1,4 @@
-//! Pure codecs: HTTP/1.1 (RFC 9112) and uwsgi; the request value every protocol ends in; body framing.
+//! Pure codecs: HTTP/1.1 (RFC 9112), uwsgi, SCGI; the request value every protocol ends in; body framing.
 //!
 //! Bytes in, events out: no I/O, no clock, no `unsafe`. Limits are arguments.
 #![no_std]
@@ -15,14 +15,16 @@ pub mod limits;
 pub mod peer;
 pub mod request;
 pub mod response;
+pub mod scgi;
 pub mod uwsgi;
+mod variables;
 
 pub use body::{BodyDecoder, BodyStep};
 pub use error::{Fault, WireError};
 pub use limits::Limits;
 pub use peer::Peer;
 pub use request::{BodyLength, Decoded, Known, Name, Request, Version};
-pub use response::{ArrayBuf, Chunk, Finish, Protocol, ResponseEncoder, ResponseError};
+pub use response::{ArrayBuf, Chunk, Finish, Protocol, ResponseEncoder, ResponseError, encode_refusal};
 
 #[cfg(test)]
 #[path = "../../../fuzz/smoke.rs"]
@@ -46,6 +48,11 @@ mod fuzz_smoke {
     #[test]
     fn uwsgi_packet_holds() {
         run("uwsgi_packet", crate::uwsgi::fuzz::check);
+    }
+
+    #[test]
+    fn scgi_head_holds() {
+        run("scgi_head", crate::scgi::fuzz::check);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 /// Bounds on one request. Every one has the status with which a larger request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request head, from the request line to the empty line, or of a uwsgi packet (431).
+    /// Bytes of a request head, from the request line to the empty line, of a uwsgi packet, an SCGI
+    /// netstring or a FastCGI parameter stream (431).
     pub head: usize,
     /// Fields in a head (431).
     pub fields: usize,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use margrave_wire::{Decoded, Limits, Peer, Request, WireError, http1, uwsgi};
+use margrave_wire::{Decoded, Limits, Peer, Request, WireError, http1, scgi, uwsgi};
 use std::collections::BTreeMap;
 
 struct Case {
@@ -99,6 +99,11 @@ const UWSGI: &[(&str, &str, Difference)] = &[
     ("uwsgi_file", "a client must not choose the code", Var("UWSGI_FILE", None)),
 ];
 
+const SCGI: &[(&str, &str, Difference)] = &[
+    ("post_bad_cl", "not a number", Refused(400)),
+    ("path_pct_nul", "a NUL in a value makes values of the names that follow", Refused(400)),
+];
+
 fn check(
     text: &str,
     differences: &[(&str, &str, Difference)],
@@ -136,8 +141,9 @@ fn check(
     for (case, ..) in differences {
         let known = [include_str!("../testdata/http-socket.txt"), include_str!("../testdata/uwsgi.txt")];
         let special = include_str!("../testdata/uwsgi-special-vars.txt");
+        let scgi = include_str!("../testdata/scgi.txt");
         assert!(
-            known.iter().chain([&special]).any(|text| text.contains(&format!("case {case}\n"))),
+            known.iter().chain([&special, &scgi]).any(|text| text.contains(&format!("case {case}\n"))),
             "{case}"
         );
     }
@@ -167,4 +173,13 @@ fn uwsgi_environ_is_as_recorded_from_uwsgi() {
             Ok(matches!(decoded, uwsgi::Decoded::Request { .. }))
         });
     }
+}
+
+#[test]
+fn scgi_environ_is_as_recorded_from_uwsgi() {
+    let peer = Peer { trusted: true, ..Peer::default() };
+    check(include_str!("../testdata/scgi.txt"), SCGI, |input, request| {
+        let decoded = scgi::decode(input, &Limits::default(), &peer, request)?;
+        Ok(matches!(decoded, Decoded::Complete { .. }))
+    });
 }

@@ -193,9 +193,10 @@ impl ResponseEncoder {
             [b' ', text @ ..] if scan::value_len(text) == text.len() => text,
             _ => return Err(ResponseError::Status),
         };
-        out.extend_from_slice(match self.version {
-            Version::Http10 => b"HTTP/1.0 ",
-            Version::Http11 => b"HTTP/1.1 ",
+        out.extend_from_slice(match (self.protocol, self.version) {
+            (Protocol::Cgi, _) => b"Status: ",
+            (_, Version::Http10) => b"HTTP/1.0 ",
+            (_, Version::Http11) => b"HTTP/1.1 ",
         });
         out.extend_from_slice(digits);
         out.push(b' ');
@@ -248,6 +249,8 @@ impl ResponseEncoder {
             }
             17 if is("transfer-encoding") => return Err(ResponseError::TransferEncoding { index }),
             2 if is("te") => false,
+            // The status is in the head already, and there it is a field.
+            6 if is("status") => self.protocol != Protocol::Cgi,
             7 if is("trailer") => false,
             7 if is("upgrade") => matches!(self.status, 101 | 426),
             10 if is("keep-alive") => false,

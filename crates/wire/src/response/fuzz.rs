@@ -17,14 +17,20 @@ pub fn check(input: &[u8]) {
     request.push(Name::Known(Known::RequestMethod), method);
     request.keep_alive = true;
     for known in [None, Some(0), Some(3)] {
-        for protocol in [Protocol::Http, Protocol::Uwsgi] {
+        for protocol in [Protocol::Http, Protocol::Uwsgi, Protocol::Cgi] {
             let encoder = ResponseEncoder::new(protocol, &request);
-            check_answer(encoder, status, &fields, known);
+            check_answer(encoder, protocol, status, &fields, known);
         }
     }
 }
 
-fn check_answer(mut encoder: ResponseEncoder, status: &[u8], fields: &[(&[u8], &[u8])], known: Option<u64>) {
+fn check_answer(
+    mut encoder: ResponseEncoder,
+    protocol: Protocol,
+    status: &[u8],
+    fields: &[(&[u8], &[u8])],
+    known: Option<u64>,
+) {
     let mut out = b"before".to_vec();
     if encoder.head(status, fields.iter().copied(), known, b"now", false, &mut out).is_err() {
         assert_eq!(out, b"before");
@@ -36,7 +42,9 @@ fn check_answer(mut encoder: ResponseEncoder, status: &[u8], fields: &[(&[u8], &
     assert_eq!(head.windows(4).position(|end| end == b"\r\n\r\n"), Some(head.len() - 4));
     let mut headers = [httparse::EMPTY_HEADER; 256];
     let mut response = httparse::Response::new(&mut headers);
-    if encoder.field_count() <= 256 {
+    if protocol == Protocol::Cgi {
+        assert!(head.starts_with(b"Status: "));
+    } else if encoder.field_count() <= 256 {
         assert_eq!(response.parse(head), Ok(httparse::Status::Complete(head.len())));
         assert_eq!(response.code, Some(encoder.status()));
         assert_eq!(response.headers.len(), encoder.field_count());

@@ -1,4 +1,4 @@
-//! One encoder for the answers of applications, over HTTP and over uwsgi.
+//! One encoder for the answers of applications, over HTTP, uwsgi, SCGI and FastCGI.
 //!
 //! It decides the framing (RFC 9112, 6): Content-Length is computed when the body is known, chunks are used on HTTP/1.1
 //! when it is not, and a body never exceeds what its head said. Nothing that an application puts in a field can end the
@@ -7,18 +7,22 @@
 mod encode;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
 pub use encode::ResponseEncoder;
+pub use refusal::encode_refusal;
 
 /// Which protocol the answer goes out by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1
     Http,
-    /// uwsgi: the front server frames.
+    /// uwsgi, and SCGI and FastCGI in their nph forms: an HTTP head, and the front server frames.
     Uwsgi,
+    /// SCGI and FastCGI: the head of a CGI script (RFC 3875, 6.3), which begins with `Status`; the front server frames.
+    Cgi,
 }
 
 /// What an application must not put in its answer's head. The application is at fault in every case.

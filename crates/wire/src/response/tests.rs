@@ -361,6 +361,57 @@ fn uwsgi_answers_are_the_application_s_own() {
 }
 
 #[test]
+fn scgi_and_fastcgi_answers_have_the_head_of_a_cgi_script() {
+    let check = |words: &str, status: &str, fields: Fields<'_>, parts: &[&str], expected: &str| {
+        let mut encoder = ResponseEncoder::new(Protocol::Cgi, &request(words));
+        assert_eq!(answer(&mut encoder, status, fields, Some(2), parts), expected);
+    };
+    check("GET", "200 OK", &[("A", "b")], &["hi"], "Status: 200 OK~A: b~~hi|close");
+    check("GET 1.0", "404", &[], &["hi"], "Status: 404 Not Found~~hi|close");
+    check("GET", "200 OK", &[("Status", "500 Oops"), ("status", "1")], &["hi"], "Status: 200 OK~~hi|close");
+    check(
+        "GET",
+        "200 OK",
+        &[("Content-Length", "1")],
+        &["hi"],
+        "Status: 200 OK~Content-Length: 1~~h|close excess",
+    );
+    check("GET", "200 OK", &[("Content-Length", "3")], &["hi"], "Status: 200 OK~Content-Length: 3~~hi|short");
+    check("HEAD", "200 OK", &[], &["hi"], "Status: 200 OK~~|close");
+    check("GET", "200 O\nK", &[], &["hi"], "Status");
+}
+
+#[test]
+fn a_refusal_is_a_complete_answer_in_each_protocol_s_form() {
+    for (protocol, status, expected) in [
+        (
+            Protocol::Cgi,
+            400,
+            "Status: 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n\r\n400 Bad Request\n",
+        ),
+        (
+            Protocol::Cgi,
+            599,
+            "Status: 599 Error\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\n599 Error\n",
+        ),
+        (
+            Protocol::Uwsgi,
+            413,
+            "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nContent-Length: 22\r\nConnection: close\r\n\r\n413 Content Too Large\n",
+        ),
+        (
+            Protocol::Http,
+            408,
+            "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\nContent-Length: 20\r\nConnection: close\r\n\r\n408 Request Timeout\n",
+        ),
+    ] {
+        let mut out = Vec::new();
+        super::encode_refusal(protocol, status, b"", &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+}
+
+#[test]
 fn a_head_may_be_replaced_until_a_byte_has_gone() {
     let mut encoder = ResponseEncoder::new(Protocol::Http, &request("GET"));
     let mut out = Vec::new();

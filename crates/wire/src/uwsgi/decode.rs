@@ -1,8 +1,7 @@
 //! Decodes packets.
 
-use crate::http1::content_length;
-use crate::request::{BodyLength, Known, Name, Request, Version};
-use crate::{Fault, Limits, Peer, WireError};
+use crate::request::Request;
+use crate::{Fault, Limits, Peer, WireError, variables};
 
 /// Bytes before a packet's variables.
 const HEADER: usize = 4;
@@ -30,8 +29,6 @@ pub enum Decoded {
 }
 
 /// Decodes one packet from the start of `input` into `request`, which is cleared first.
-///
-/// Of a variable that comes twice, the last counts, as in the dictionary that Python sees.
 ///
 /// # Errors
 /// When the packet is malformed, passes a limit or asks for what is not served.
@@ -63,26 +60,21 @@ pub fn decode(
     }
     request.trusted = peer.trusted;
     request.head_len = used;
-    variables(block, peer, request)?;
-    conclude(limits, request).map_err(|fault| WireError::new(fault, HEADER))?;
+    pairs(block, peer, request)?;
+    variables::conclude(limits, request).map_err(|fault| WireError::new(fault, HEADER))?;
     Ok(Decoded::Request { used })
 }
 
 /// Pairs of length and name, length and value, that fill the block exactly.
-fn variables(block: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
+fn pairs(block: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
     let mut rest = block;
     while !rest.is_empty() {
         let truncated = WireError::new(Fault::PacketTruncated, HEADER + block.len() - rest.len());
         let (name, after) = part(rest).ok_or(truncated)?;
         let (value, after) = part(after).ok_or(truncated)?;
-        if name.is_empty() {
-            return Err(WireError::new(Fault::VariableName, truncated.position));
-        }
+        variables::push(name, value, peer, request)
+            .map_err(|fault| WireError::new(fault, truncated.position))?;
         rest = after;
-        let name = Name::from_bytes(name);
-        if peer.dynamic_apps || !loads_apps(name) {
-            request.push(name, value);
-        }
     }
     Ok(())
 }
@@ -90,37 +82,6 @@ fn variables(block: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(),
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
-}
-
-/// The variables with which a front server makes uWSGI load code.
-fn loads_apps(name: Name<'_>) -> bool {
-    match name {
-        Name::Known(known) => matches!(
-            known,
-            Known::UwsgiFile
-                | Known::UwsgiModule
-                | Known::UwsgiCallable
-                | Known::UwsgiScript
-                | Known::UwsgiPyhome
-                | Known::UwsgiHome
-        ),
-        Name::Other(name) => matches!(name, b"UWSGI_PASTE" | b"UWSGI_EVAL" | b"UWSGI_PYTHON"),
-    }
-}
-
-fn conclude(limits: &Limits, request: &mut Request) -> Result<(), Fault> {
-    request.version = match request.var(Known::ServerProtocol) {
-        None | Some(b"HTTP/1.0" | b"HTTP/0.9" | b"") => Version::Http10,
-        Some(_) => Version::Http11,
-    };
-    request.body = match request.var(Known::ContentLength) {
-        None | Some(b"") => BodyLength::None,
-        Some(value) => BodyLength::Known(content_length(value)?),
-    };
-    match (request.body, limits.body) {
-        (BodyLength::Known(length), Some(limit)) if length > limit => Err(Fault::BodyTooLarge),
-        _ => Ok(()),
-    }
 }
 
 /// What a modifier asks for, by the table in uWSGI's manual; `None` for those served here.
