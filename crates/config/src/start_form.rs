@@ -31,7 +31,7 @@ pub fn classify(argument: &str, world: &dyn World) -> Result<StartForm, Problem>
         return Ok(StartForm::Config);
     }
     let kind = |path: &str| world.target(Path::new(path)).ok().map(|entry| entry.kind);
-    if is_python_file(argument) {
+    if is_python_file(argument) || argument.ends_with(".wsgi") && kind(argument) == Some(EntryKind::File) {
         return match kind(argument) {
             Some(EntryKind::Directory) => {
                 Err(complain(argument, "it is a directory; name a Python file in it"))
@@ -109,6 +109,7 @@ mod tests {
             ("pkg/__init__.py", ""),
             ("conf", ""),
             ("x/site.wsgi", ""),
+            ("old.wsgi", ""),
         ]);
         let options = |list: &[(&'static str, &str)]| {
             StartForm::Options(list.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
@@ -121,6 +122,7 @@ mod tests {
             ("app.py", options(&[("wsgi-file", "app.py")])),
             ("app.py:flask_app", options(&[("wsgi-file", "app.py"), ("callable", "flask_app")])),
             ("x/site.wsgi", options(&[("wsgi-file", "x/site.wsgi")])),
+            ("old.wsgi", options(&[("wsgi-file", "old.wsgi")])),
             ("mysite.wsgi", options(&[("module", "mysite.wsgi")])),
             ("mysite.wsgi:application", options(&[("module", "mysite.wsgi:application")])),
             ("pkg:create_app()", options(&[("module", "pkg:create_app()")])),

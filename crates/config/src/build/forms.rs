@@ -2,6 +2,7 @@
 
 use super::values::Values;
 use crate::diagnostic::Origin;
+use crate::expand;
 use crate::loader::Setting;
 use crate::options::{Kind, Status};
 use crate::values;
@@ -64,12 +65,30 @@ fn check_text(values: &mut Values<'_>, setting: &Setting) {
             values.warn(setting, message);
         }
     }
+    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue]) {
+        check_leftovers(values, setting);
+    }
     let right = text.split_once('=').map_or("", |(_, right)| right);
     let is_pair = setting.row.kind == Kind::KeyValue;
     if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue, Kind::Address])
         && (is_quoted(text) || is_pair && is_quoted(right))
     {
         values.warn(setting, format!("the quotes in `{text}` are part of the value; remove them"));
+    }
+}
+
+/// Expressions that nothing replaced.
+fn check_leftovers(values: &mut Values<'_>, setting: &Setting) {
+    if let Some(name) = expand::expressions(setting.text(), b'$').first() {
+        let message = format!(
+            "`$({name})` stays as it is, since the environment has no {name}; set it, or give a default as $({name}:-value)"
+        );
+        values.warn(setting, message);
+    }
+    if let Some(name) = expand::expressions(setting.text(), b'%').first() {
+        let message =
+            format!("`%({name})` stays as it is, since nothing sets {name}; set it, or correct the name");
+        values.warn(setting, message);
     }
 }
 

@@ -6,7 +6,6 @@ use crate::loader::Setting;
 use crate::settings::{LogSettings, LogTarget};
 use crate::values;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The pattern of `log-date` without a value: that of `ctime`.
 const DEFAULT_DATE: &str = "%a %b %e %H:%M:%S %Y";
@@ -23,7 +22,7 @@ pub fn build(values: &mut Values<'_>) -> LogSettings {
         disable_requests: values.flag("disable-logging").unwrap_or(false),
         log_4xx: values.flag("log-4xx").unwrap_or(false),
         log_5xx: values.flag("log-5xx").unwrap_or(false),
-        log_slow: values.positive("log-slow").map(Duration::from_millis),
+        log_slow: values.milliseconds("log-slow"),
         log_big: values.positive("log-big"),
         log_zero: values.flag("log-zero").unwrap_or(false),
         x_forwarded_for: values.flag("log-x-forwarded-for").unwrap_or(false),

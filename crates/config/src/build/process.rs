@@ -10,6 +10,9 @@ const MAX_WORKERS: u16 = 10_000;
 /// Most Python threads of a worker.
 const MAX_THREADS: u16 = 4_096;
 
+/// Most Python threads of all workers: each has a place in the scoreboard.
+const MAX_ALL_THREADS: u32 = 65_536;
+
 /// What `hook-master-start` says in nearly every file that uses it, and what SIGTERM does here anyway.
 const STOP_ON_TERM: &str = "unix_signal:15 gracefully_kill_them_all";
 
@@ -49,6 +52,7 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         no_orphans: default.no_orphans,
         strict: default.strict,
     };
+    check_threads(values, &process);
     // Naming any part of the names asks for names, as in uWSGI.
     let is_named = process.procname.is_some()
         || process.procname_master.is_some()
@@ -56,6 +60,17 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         || !process.procname_append.is_empty();
     process.auto_procname |= is_named;
     process
+}
+
+fn check_threads(values: &mut Values<'_>, process: &ProcessSettings) {
+    let all = u32::from(process.workers) * u32::from(process.threads);
+    if let Some(setting) = values.last("threads").filter(|_| all > MAX_ALL_THREADS) {
+        let message = format!(
+            "{} workers of {} threads are {all}; write numbers whose product is at most {MAX_ALL_THREADS}",
+            process.workers, process.threads
+        );
+        values.error(setting, message);
+    }
 }
 
 fn check_hooks(values: &mut Values<'_>) {

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Longest time that an option can name, some 136 years: sums of times must not overflow.
+const MAX_SECONDS: u64 = u32::MAX as u64;
+
 /// The settings in force, what was found wrong with them, and which were looked at.
 pub struct Values<'a> {
     /// In the order in which they take effect.
@@ -79,7 +82,12 @@ impl<'a> Values<'a> {
 
     /// A whole number of seconds where 0 means none.
     pub fn seconds(&mut self, name: &'static str) -> Option<Duration> {
-        self.positive(name).map(Duration::from_secs)
+        self.positive(name).map(|seconds| Duration::from_secs(seconds.min(MAX_SECONDS)))
+    }
+
+    /// A whole number of milliseconds where 0 means none.
+    pub fn milliseconds(&mut self, name: &'static str) -> Option<Duration> {
+        self.positive(name).map(|milliseconds| Duration::from_millis(milliseconds.min(MAX_SECONDS * 1000)))
     }
 
     /// A number of mebibytes as bytes, where 0 means none.
@@ -92,7 +100,8 @@ impl<'a> Values<'a> {
     /// A time with a unit.
     pub fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let setting = self.last(name)?;
-        let parsed = values::duration(setting.text()).map(|duration| (duration, None));
+        let parsed = values::duration(setting.text())
+            .map(|duration| (duration.min(Duration::from_secs(MAX_SECONDS)), None));
         self.keep(setting, parsed)
     }
 

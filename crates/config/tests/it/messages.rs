@@ -95,6 +95,19 @@ fn inline_comments_are_kept_and_named() {
 }
 
 #[test]
+fn expressions_that_nothing_replaces_are_named() {
+    check(
+        "chdir = $(NOT_SET)/x",
+        "site.ini:2: chdir: `$(NOT_SET)` stays as it is, since the environment has no NOT_SET",
+    );
+    check(
+        "chdir = /srv/%(project)",
+        "site.ini:2: chdir: `%(project)` stays as it is, since nothing sets project",
+    );
+    check("log-format = %(addr) $(x)", "");
+}
+
+#[test]
 fn quotes_are_kept_and_named() {
     check("chdir = \"/srv\"", "the quotes in `\"/srv\"` are part of the value; remove them");
     check("env=\"A=1\"", "the quotes in `\"A=1\"` are part of the value");
@@ -108,6 +121,7 @@ fn quotes_are_kept_and_named() {
 fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("processes = many", "site.ini:2: processes: `many` is no number; write a whole number");
     check_error("processes = 0", "0 is out of range; write a number from 1 to");
+    check_error("processes = 1000\nthreads = 1000", "1000 workers of 1000 threads are 1000000");
     check_error("harakiri = -1", "`-1` is negative; write 0 or more");
     check_error("workers = $(WORKERS)", "set the environment variable, or give a default as $(NAME:-4)");
     check_error("buffer-size = 32k", "no request fits into 32 bytes");
