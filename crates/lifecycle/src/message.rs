@@ -149,6 +149,30 @@ pub struct Adopted {
     pub input: Vec<u8>,
 }
 
+/// A request that waits in a busy worker, passed with its connection to an idle one of the same generation.
+/// Descriptor: the connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passed {
+    /// Number of the listener it came through.
+    pub listener: u16,
+    /// Requests that the connection has carried, with this one.
+    pub served: u32,
+    /// Bytes read from it behind this request.
+    pub input: Vec<u8>,
+    /// Names and values of the request's meta-variables, in order.
+    pub vars: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The client speaks HTTP/1.0.
+    pub is_http10: bool,
+    /// The client is ready to send another request.
+    pub keep_alive: bool,
+    /// The peer's forwarding fields are believed.
+    pub trusted: bool,
+    /// Bytes of the head on the wire.
+    pub head_len: u32,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
 /// A message could not be decoded or encoded.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("message between processes: {0}")]

@@ -12,7 +12,7 @@ use margrave_config::Settings;
 use margrave_lifecycle::message::{
     AppReport, ForkId, FromZygote, ListenerInfo, LoadFailure, MAX_MESSAGE, ToZygote, decode, encode,
 };
-use margrave_server::WorkerParts;
+use margrave_server::{Fellows, WorkerParts};
 use margrave_stats::scoreboard::Layout;
 use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 /// A process forked here and not reaped yet.
 struct Child {
@@ -36,6 +37,7 @@ struct Inheritance {
     listeners: Vec<(ListenerInfo, OwnedFd)>,
     liveness: OwnedFd,
     adoption: OwnedFd,
+    fellows: Option<Arc<Fellows>>,
 }
 
 /// A fork command.
@@ -87,12 +89,13 @@ impl Zygote {
         let layout = Layout { slots: slots.into(), threads: settings.process.threads.into() };
         let scoreboard = SharedWords::from_fd(board.as_fd(), layout.words())?;
         let locks = SharedLocks::create(usize::from(settings.process.locks) + 1)?;
+        let fellows = Fellows::new(settings.process.workers)?.map(Arc::new);
         let sockets = listeners.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let place = Place { master_pid, generation, sockets };
         let instance = instance::set(Instance::new(settings, place, scoreboard, layout, locks));
         Ok(Self {
             control: Some(control),
-            inheritance: Some(Inheritance { listeners, liveness, adoption }),
+            inheritance: Some(Inheritance { listeners, liveness, adoption, fellows }),
             instance,
             settings: text,
             children: Vec::new(),
@@ -234,6 +237,7 @@ impl Zygote {
             control: order.control,
             liveness: inheritance.liveness,
             adoption: inheritance.adoption,
+            fellows: inheritance.fellows,
             scoreboard: instance.scoreboard,
             layout: instance.layout,
             slot: order.slot,

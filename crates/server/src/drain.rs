@@ -82,6 +82,9 @@ impl Reactor {
         }
         self.stop_accepting();
         let _ = self.site.poller.delete(&self.site.adoption);
+        if self.now >= self.help_until {
+            self.leave_inbox();
+        }
         if let Some(heirs) = &heirs {
             let _ = heirs.set_nonblocking();
         }
@@ -117,7 +120,10 @@ impl Reactor {
             // What could not be passed, and what has been silent since it was accepted, had its time.
             self.close_where(|found| found.phase == Phase::Reading && found.input.is_empty());
         }
-        let idle = self.connections.is_empty() && self.ready.is_empty() && !self.roles.anybody_runs();
+        let idle = self.connections.is_empty()
+            && self.ready.is_empty()
+            && !self.roles.anybody_runs()
+            && self.now >= self.help_until;
         if idle || self.now >= deadline {
             self.roles.end(Ending::Drained);
         }

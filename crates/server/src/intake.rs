@@ -201,8 +201,13 @@ impl Reactor {
         if let Some(found) = self.find_file(&request) {
             return self.answer_with_file(slot, request, found);
         }
-        let connection = &mut self.connections[slot];
-        connection.phase = Phase::Queued;
+        self.connections[slot].phase = Phase::Queued;
+        self.enqueue(slot, request, body);
+    }
+
+    /// Puts a complete request where a thread finds it.
+    pub(crate) fn enqueue(&mut self, slot: usize, request: Box<Request>, body: Body) {
+        let connection = &self.connections[slot];
         let work = Work {
             slot,
             generation: connection.generation,

@@ -13,11 +13,13 @@ mod delivery;
 mod drain;
 mod eager;
 mod exchange;
+mod fellows;
 mod files;
 mod intake;
 mod lane;
 mod log;
 mod output;
+mod passing;
 mod reactor;
 mod role;
 mod site;
@@ -27,6 +29,7 @@ mod watcher;
 
 pub use body::Body;
 pub use exchange::{Exchange, SendError, Written};
+pub use fellows::Fellows;
 pub use threads::Server;
 
 use margrave_config::Settings;
@@ -34,6 +37,7 @@ use margrave_lifecycle::message::ListenerInfo;
 use margrave_stats::scoreboard::Layout;
 use margrave_sys::shm::SharedWords;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// Runs requests on one thread.
 pub trait Executor {
@@ -77,6 +81,8 @@ pub struct WorkerParts {
     pub liveness: OwnedFd,
     /// Where connections of the generation before arrive.
     pub adoption: OwnedFd,
+    /// The other workers of this generation, to which requests can be passed.
+    pub fellows: Option<Arc<Fellows>>,
     /// The scoreboard.
     pub scoreboard: SharedWords,
     /// Its shape.

@@ -62,6 +62,8 @@ pub(crate) struct Reactor {
     // Boxed, because they travel to a thread and back.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
+    /// Until then a request may arrive from a fellow that has claimed this worker's help.
+    pub(crate) help_until: Duration,
     next_generation: u32,
     next_sweep: Duration,
     accepting: bool,
@@ -81,6 +83,7 @@ impl Reactor {
             scratch: vec![0; READ_BUFFER].into_boxed_slice(),
             resumed: Vec::new(),
             pool: Vec::new(),
+            help_until: Duration::ZERO,
             next_generation: 0,
             next_sweep: Duration::ZERO,
             accepting: false,
@@ -95,6 +98,11 @@ impl Reactor {
         }
         self.accepting = true;
         Ok(())
+    }
+
+    /// Whether this worker takes requests from others when it has nothing to do.
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.accepting
     }
 
     /// Leaves the listeners to others.
@@ -135,6 +143,7 @@ impl Reactor {
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
             Token::Adoption => self.handle_adoption(),
+            Token::Inbox => self.handle_inbox(),
         }
     }
 
@@ -230,7 +239,8 @@ impl Reactor {
         let watched = !self.connections.is_empty() || self.roles.anybody_runs();
         let sweep = watched.then_some(self.next_sweep);
         let drain = self.drain.as_ref().map(|drain| drain.deadline);
-        let next = [sweep, self.accept_again, drain].into_iter().flatten().min()?;
+        let help = (self.help_until > self.now).then_some(self.help_until);
+        let next = [sweep, self.accept_again, drain, help].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.now))
     }
 

@@ -101,6 +101,11 @@ impl Roles {
         }
     }
 
+    /// Threads woken for a request that have not taken one yet.
+    pub(crate) fn on_their_way(&self) -> usize {
+        self.woken
+    }
+
     pub(crate) fn has_idle(&self) -> bool {
         !self.idle.is_empty()
     }

@@ -1,5 +1,6 @@
 //! What does not change while a worker lives: its listeners, limits and descriptors.
 
+use crate::fellows::Fellows;
 use crate::lane::Lane;
 use crate::log::RequestLog;
 use crate::trust::is_trusted;
@@ -14,6 +15,7 @@ use margrave_sys::poller::{Poller, Waker};
 use margrave_wire::Limits;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Tokens that are no connection: generation `u32::MAX` with these slots.
@@ -26,6 +28,7 @@ pub(crate) enum Token {
     Control,
     Liveness,
     Adoption,
+    Inbox,
     Listener(u16),
     Connection { slot: u32, generation: u32 },
 }
@@ -37,6 +40,7 @@ impl Token {
             Self::Control => (1, u32::MAX),
             Self::Liveness => (2, u32::MAX),
             Self::Adoption => (3, u32::MAX),
+            Self::Inbox => (4, u32::MAX),
             Self::Listener(number) => (LISTENERS + u32::from(number), u32::MAX),
             Self::Connection { slot, generation } => (slot, generation),
         };
@@ -50,6 +54,7 @@ impl Token {
             (u32::MAX, 1) => Self::Control,
             (u32::MAX, 2) => Self::Liveness,
             (u32::MAX, 3) => Self::Adoption,
+            (u32::MAX, 4) => Self::Inbox,
             (u32::MAX, slot) => Self::Listener(slot.saturating_sub(LISTENERS) as u16),
             (generation, slot) => Self::Connection { slot, generation },
         }
@@ -80,6 +85,7 @@ pub(crate) struct Site {
     pub(crate) waker: Waker,
     pub(crate) control: Channel,
     pub(crate) adoption: Channel,
+    pub(crate) fellows: Option<Arc<Fellows>>,
     _liveness: OwnedFd,
     /// This worker's counters, and those of the whole instance.
     pub(crate) slot: Slot<'static>,
@@ -105,6 +111,10 @@ impl Site {
         poller.add_readable(&control, Token::Control.encode())?;
         poller.add_readable(&liveness, Token::Liveness.encode())?;
         poller.add_readable(&adoption, Token::Adoption.encode())?;
+        let inbox = parts.fellows.as_ref().and_then(|fellows| fellows.inbox(parts.worker));
+        if let Some(inbox) = inbox {
+            poller.add_readable(inbox, Token::Inbox.encode())?;
+        }
         let log = RequestLog::new(&settings.log, &settings.process, parts.worker);
         let limits =
             Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
@@ -120,6 +130,7 @@ impl Site {
             waker,
             control,
             adoption,
+            fellows: parts.fellows,
             _liveness: liveness,
             slot: row(scoreboard.words(), layout, parts.slot)?,
             instance: row(scoreboard.words(), layout, 0)?,
@@ -175,6 +186,7 @@ mod tests {
             Token::Control,
             Token::Liveness,
             Token::Adoption,
+            Token::Inbox,
             Token::Listener(0),
             Token::Listener(65_000),
             Token::Connection { slot: 0, generation: 0 },

@@ -204,6 +204,7 @@ impl ThreadLoop<'_> {
     {
         let timeout = reactor.poll_timeout();
         let long_log = reactor.log.len() > LOG_BATCH;
+        let can_help = reactor.is_accepting();
         drop(reactor);
         let poller = &self.shared.site.poller;
         // Polling fails only when its descriptor is not ours any more, and then there are no events either.
@@ -212,10 +213,16 @@ impl ThreadLoop<'_> {
             self.detach();
             self.shared.write_log(&mut self.log);
         }
+        let mut claimed = false;
         if self.events.is_empty() {
+            if can_help {
+                self.shared.site.offer_help();
+            }
             let _ = poller.wait(&mut self.events, timeout);
+            claimed = can_help && self.shared.site.withdraw_help();
         }
         let mut reactor = self.shared.lock();
+        reactor.handle_offer_over(claimed);
         reactor.handle_events(&self.events);
         if reactor.roles.role != Role::Lead(self.thread) {
             watcher::dispatch(self.shared, &mut reactor);

@@ -138,10 +138,16 @@ impl Watcher<'_> {
             let timeout = reactor.poll_timeout().unwrap_or(Duration::from_secs(1));
             // What is ready waits for a thread that is on its way or busy; there is nothing to hurry for.
             let timeout = if reactor.ready.is_empty() { timeout } else { QUICK_TICK };
+            let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             drop(reactor);
             self.shared.write_log(&mut self.log);
+            if can_help {
+                self.shared.site.offer_help();
+            }
             let _ = self.shared.site.poller.wait(&mut self.events, Some(timeout));
+            let claimed = can_help && self.shared.site.withdraw_help();
             reactor = self.shared.lock();
+            reactor.handle_offer_over(claimed);
             reactor.handle_events(&self.events);
         }
         // The new leader may sleep in a poll while requests became ready here.
@@ -187,6 +193,10 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
             if reactor.roles.is_eager() || !reactor.roles.hand_lead_to_idle() {
                 let ready = reactor.ready.len();
                 reactor.roles.wake_for(ready);
+                if !reactor.roles.has_idle() {
+                    let taken = reactor.roles.on_their_way();
+                    reactor.pass_waiting(taken);
+                }
             }
         }
     }

@@ -6,9 +6,11 @@ mod stress;
 mod worker;
 
 use margrave_config::settings::Protocol;
+use margrave_server::Fellows;
 use margrave_wire::uwsgi;
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worker::{Options, Worker, read_answer};
 
@@ -202,6 +204,42 @@ fn idle_connections_go_to_the_next_generation() {
         write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert_eq!(read_answer(client).body, b"new");
     }
+}
+
+#[test]
+fn a_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
+    let fellows = Fellows::new(2).unwrap().map(Arc::new);
+    let busy = Worker::start(Options { fellows: fellows.clone(), ..Options::default() });
+    let mut clients: Vec<_> = (0..5).map(|_| busy.connect()).collect();
+    for client in &mut clients {
+        write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(client).body, b"old");
+    }
+    let idle =
+        Worker::start(Options { name: "new", number: 2, fellows, shares: Some(&busy), ..Options::default() });
+    idle.ready();
+    write!(clients[0], "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    busy.wait_until_running(1);
+    let began = Instant::now();
+    for client in &mut clients[1..] {
+        write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(client).body, b"new");
+        write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody").unwrap();
+        assert_eq!(read_answer(client).body, b"body");
+    }
+    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the slow request");
+    assert_eq!(read_answer(&mut clients[0]).body, b"slept");
+    assert_eq!((busy.open_requests(), idle.open_requests()), (0, 0));
+}
+
+#[test]
+fn nothing_is_lost_when_workers_pass_requests_under_stress() {
+    let fellows = Fellows::new(2).unwrap().map(Arc::new);
+    let one = Worker::start(Options { fellows: fellows.clone(), ..Options::default() });
+    let two = Worker::start(Options { number: 2, fellows, shares: Some(&one), ..Options::default() });
+    two.ready();
+    stress::run(&one, 7, 24, 40);
+    assert_eq!((one.open_requests(), two.open_requests()), (0, 0));
 }
 
 #[test]

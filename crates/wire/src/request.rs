@@ -270,6 +270,11 @@ impl Request {
         self.trusted
     }
 
+    /// Says whether the peer's forwarding fields are believed; the decoders do so by themselves.
+    pub fn set_trusted(&mut self, trusted: bool) {
+        self.trusted = trusted;
+    }
+
     /// Adds a variable whose value is part of another's, without a copy.
     pub(crate) fn push_part(&mut self, known: Known, of: Known, part: Range<usize>) {
         let whole = self.position(of).map_or(Span { start: 0, end: 0 }, |position| self.vars[position].value);

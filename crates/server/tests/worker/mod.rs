@@ -3,7 +3,7 @@
 use margrave_config::Settings;
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
 use margrave_lifecycle::message::{ListenerInfo, ToWorker, encode};
-use margrave_server::{Ending, Exchange, Executor, SendError, Server, WorkerParts, Written};
+use margrave_server::{Ending, Exchange, Executor, Fellows, SendError, Server, WorkerParts, Written};
 use margrave_stats::scoreboard::{Counter, Layout, Slot, ThreadWord};
 use margrave_sys::channel::Channel;
 use margrave_sys::net;
@@ -33,6 +33,9 @@ pub struct Options<'a> {
     pub name: &'static str,
     /// Listen on this worker's socket, but not before [`Worker::ready`].
     pub shares: Option<&'a Worker>,
+    /// Its number, and whom it passes requests to.
+    pub number: u16,
+    pub fellows: Option<Arc<Fellows>>,
 }
 
 impl Default for Options<'_> {
@@ -47,6 +50,8 @@ impl Default for Options<'_> {
             files: None,
             name: "old",
             shares: None,
+            number: 1,
+            fellows: None,
         }
     }
 }
@@ -97,10 +102,11 @@ impl Worker {
             control: control_end.into_fd(),
             liveness: alive.into(),
             adoption: adoption.into_fd(),
+            fellows: options.fellows.clone(),
             scoreboard: words,
             layout,
             slot: 1,
-            worker: 1,
+            worker: options.number,
             watchdog: None,
         })
         .unwrap();

@@ -1,0 +1,163 @@
+//! Requests on their way from a busy worker to an idle one.
+
+use crate::body::Body;
+use crate::connection::{Peer, Phase};
+use crate::reactor::{Reactor, Work};
+use crate::site::{Site, Token};
+use margrave_lifecycle::message::{Passed, decode, encode};
+use margrave_stats::scoreboard::Counter;
+use margrave_sys::{clock, net};
+use margrave_wire::{BodyLength, Name, Request, Version};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Largest request, with its body and what was read behind it, that is passed; a larger one waits where it is.
+const LARGEST: usize = 32 * 1024;
+/// A request whose sender has claimed this worker arrives within this time, or never.
+const ARRIVAL: Duration = Duration::from_millis(500);
+/// Requests taken from the inbox for one event.
+const ARRIVALS: usize = 8;
+
+impl Site {
+    /// This worker is about to wait with a thread to spare: fellows may send it a request.
+    pub(crate) fn offer_help(&self) {
+        if let Some(fellows) = &self.fellows {
+            fellows.offer(self.worker);
+        }
+    }
+
+    /// The wait is over. `true` when a fellow has claimed the help: a request is on its way.
+    pub(crate) fn withdraw_help(&self) -> bool {
+        self.fellows.as_ref().is_some_and(|fellows| fellows.withdraw(self.worker))
+    }
+}
+
+impl Reactor {
+    /// Passes requests that no thread of this worker is free for, as long as fellows are idle.
+    pub(crate) fn pass_waiting(&mut self, taken: usize) {
+        let site = Arc::clone(&self.site);
+        let Some(fellows) = &site.fellows else { return };
+        while let Some(place) = (taken..self.ready.len()).find(|&place| self.can_be_sent(&self.ready[place]))
+        {
+            let Some(worker) = fellows.claim(site.worker) else { return };
+            let Some(work) = self.ready.remove(place) else { return };
+            if let Err(work) = self.send_to(worker, work) {
+                // Its inbox is full: it has enough to do.
+                self.ready.insert(place, work);
+                return;
+            }
+        }
+    }
+
+    fn can_be_sent(&self, work: &Work) -> bool {
+        let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
+        let size =
+            work.request.vars_bytes().1 + usize::try_from(work.body.len()).unwrap_or(usize::MAX).min(LARGEST);
+        work.body.in_memory().is_some()
+            && connection.is_some_and(|found| found.output.is_empty() && size + found.input.len() < LARGEST)
+    }
+
+    fn send_to(&mut self, worker: u16, work: Work) -> Result<(), Work> {
+        let site = Arc::clone(&self.site);
+        let (Some(fellows), Some(connection)) = (&site.fellows, self.connections.get(work.slot)) else {
+            return Err(work);
+        };
+        let passed = Passed {
+            listener: work.listener,
+            served: connection.served,
+            input: connection.input.clone(),
+            vars: work
+                .request
+                .vars()
+                .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
+                .collect(),
+            is_http10: work.request.version == Version::Http10,
+            keep_alive: work.request.keep_alive,
+            trusted: work.request.is_trusted(),
+            head_len: u32::try_from(work.request.head_len).unwrap_or(u32::MAX),
+            body: work.body.in_memory().unwrap_or_default().to_vec(),
+        };
+        // The receiver holds the same open socket, so closing ours would not end our watch on it.
+        let _ = site.poller.delete(&*work.fd);
+        let sent = encode(&passed).is_ok_and(|packet| fellows.send(worker, &packet, work.fd.as_fd()).is_ok());
+        if sent {
+            site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
+            self.close(work.slot);
+            self.recycle(work.request);
+            return Ok(());
+        }
+        let slot = u32::try_from(work.slot).unwrap_or(u32::MAX);
+        let token = Token::Connection { slot, generation: work.generation };
+        if site.poller.add_connection(&*work.fd, token.encode()).is_err() {
+            work.gone.store(true, Relaxed);
+        }
+        Err(work)
+    }
+
+    /// Takes requests that fellows have sent.
+    pub(crate) fn handle_inbox(&mut self) {
+        let site = Arc::clone(&self.site);
+        let Some(inbox) = site.fellows.as_ref().and_then(|fellows| fellows.inbox(site.worker)) else {
+            return;
+        };
+        let mut packet = vec![0; 2 * LARGEST];
+        for _ in 0..ARRIVALS {
+            let Ok(Some((length, descriptors))) = inbox.recv(&mut packet) else { return };
+            if self.drain.is_some() {
+                self.leave_inbox();
+            }
+            self.help_until = Duration::ZERO;
+            let passed = decode::<Passed>(&packet[..length]);
+            if let (Ok(passed), Some(fd)) = (passed, descriptors.into_iter().next()) {
+                self.take_over(passed, fd);
+            }
+        }
+    }
+
+    /// A successor with this worker's number, or nobody, takes what still comes.
+    pub(crate) fn leave_inbox(&self) {
+        if let Some(inbox) = self.site.fellows.as_ref().and_then(|fellows| fellows.inbox(self.site.worker)) {
+            let _ = self.site.poller.delete(inbox);
+        }
+    }
+
+    /// Notes how the wait after an offer of help ended.
+    pub(crate) fn handle_offer_over(&mut self, claimed: bool) {
+        if claimed {
+            self.help_until = clock::monotonic() + ARRIVAL;
+        }
+    }
+
+    fn take_over(&mut self, passed: Passed, fd: OwnedFd) {
+        let address = net::peer_of(fd.as_fd());
+        let peer = Peer::new(address, self.site.trusts(address));
+        let Some(slot) = self.insert(fd, passed.listener, peer) else { return };
+        let mut request = self.request();
+        restore(&passed, &mut request);
+        let mut body = Body::default();
+        if body.push(&passed.body, LARGEST).is_err() {
+            return self.close(slot);
+        }
+        let connection = &mut self.connections[slot];
+        connection.served = passed.served;
+        connection.input = passed.input;
+        connection.phase = Phase::Queued;
+        self.enqueue(slot, request, body);
+    }
+}
+
+fn restore(passed: &Passed, request: &mut Request) {
+    for (name, value) in &passed.vars {
+        request.push(Name::from_bytes(name), value);
+    }
+    request.version = if passed.is_http10 { Version::Http10 } else { Version::Http11 };
+    request.keep_alive = passed.keep_alive;
+    request.head_len = passed.head_len as usize;
+    request.set_trusted(passed.trusted);
+    request.body = match passed.body.len() {
+        0 => BodyLength::None,
+        length => BodyLength::Known(length as u64),
+    };
+}
