@@ -62,8 +62,10 @@ fn subject_help(subject: &Subject) -> String {
     text
 }
 
+/// One option: its name in a column, its help wrapped in another.
 fn line(row: &OptionRow) -> String {
     const COLUMN: usize = 32;
+    const WIDTH: usize = 100 - COLUMN;
     let short = row.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
     let name = format!("  {short}--{}{}", row.name(), placeholder(row));
     let note = match row.status {
@@ -73,11 +75,23 @@ fn line(row: &OptionRow) -> String {
         Status::NotYet => " (not built yet)",
         Status::Foreign(_) => " (not in Margrave)",
     };
-    if name.len() < COLUMN {
-        format!("{name:COLUMN$}{}{note}\n", row.help)
-    } else {
-        format!("{name}\n{:COLUMN$}{}{note}\n", "", row.help)
+    let mut text =
+        if name.len() < COLUMN { format!("{name:COLUMN$}") } else { format!("{name}\n{:COLUMN$}", "") };
+    let mut used = 0;
+    for word in row.help.split(' ').chain(note.split_whitespace()) {
+        if used > 0 && used + 1 + word.len() > WIDTH {
+            let _ = write!(text, "\n{:COLUMN$}", "");
+            used = 0;
+        }
+        if used > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += word.len();
     }
+    text.push('\n');
+    text
 }
 
 fn placeholder(row: &OptionRow) -> String {
