@@ -273,9 +273,8 @@ impl<'a> Exchange<'a> {
     /// The client is protected from a wrong Content-Length; its author should hear of it.
     fn report_wrong_length(&self, short: bool) {
         let excess = self.encoder.body_excess();
-        // The body that goes with an answer to HEAD is dropped by design.
-        let head = self.request().var(Known::RequestMethod) == Some(b"HEAD");
-        if self.gone || (!short && (excess == 0 || head)) {
+        // What an application gives with HEAD, 204 or 304 is dropped by design.
+        if self.gone || self.encoder.is_bodyless() || (!short && excess == 0) {
             return;
         }
         let target = String::from_utf8_lossy(self.request().var(Known::RequestUri).unwrap_or_default());

@@ -80,6 +80,8 @@ impl Server {
     pub fn ready(&self, apps: Vec<AppReport>) -> io::Result<()> {
         self.shared.lock().start_accepting()?;
         self.shared.site.slot.counter(Counter::State).store(WorkerState::Ready as u64, Relaxed);
+        // A thread that polls already has to see that it may offer help.
+        self.shared.site.waker.wake();
         self.tell(&FromWorker::Ready { apps })
     }
 

@@ -16,6 +16,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+/// Bytes in the path of a UNIX socket: what fits `sockaddr_un` with the NUL that clients put behind it.
+const LONGEST_PATH: usize = 107;
 /// Backlog asked for when `listen` is not set and the system allows it.
 const DEFAULT_BACKLOG: u32 = 4096;
 
@@ -49,6 +51,8 @@ pub enum BindProblem {
     NoDirectory,
     /// A host name without an address, or an address this machine does not have.
     NotOurs,
+    /// The path of a UNIX socket does not fit its address.
+    TooLong,
     /// `chown-socket` names nobody.
     Owner(String),
     /// Anything else.
@@ -73,6 +77,10 @@ impl BindProblem {
             Self::NoDirectory => format!("the directory of {address} does not exist; create it first"),
             Self::NotOurs => format!(
                 "{address} is no address of this machine; use one of its addresses, or :PORT for all of them"
+            ),
+            Self::TooLong => format!(
+                "{address} has {} bytes, and the path of a UNIX socket may have {LONGEST_PATH}; choose a shorter one",
+                address.len()
             ),
             Self::Owner(owner) => {
                 format!("chown-socket: no user or group `{owner}` for {address}; write USER or USER:GROUP")
@@ -191,6 +199,9 @@ fn bind_unix(
     all: &ListenSettings,
     backlog: i32,
 ) -> Result<(OwnedFd, String), BindError> {
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Err(site.problem(BindProblem::TooLong));
+    }
     remove_stale_socket(site, path)?;
     let address = SocketAddrUnix::new(path).map_err(|error| site.error(error))?;
     let fd = listen(site, AddressFamily::UNIX, &address.into(), false, backlog)?;
@@ -441,6 +452,11 @@ mod tests {
         assert!(matches!(
             bind(&missing, &ListenSettings::default()),
             Err(BindError { problem: BindProblem::NoDirectory, .. })
+        ));
+        let long = listener(Address::Unix(folder.path().join("x".repeat(108))));
+        assert!(matches!(
+            bind(&long, &ListenSettings::default()),
+            Err(BindError { problem: BindProblem::TooLong, .. })
         ));
         let owner = ListenSettings { chown: Some("nobody-here".into()), ..Default::default() };
         let path = folder.path().join("y.sock");
