@@ -73,17 +73,25 @@ impl Body {
         self.length += bytes.len() as u64;
         Ok(())
     }
+}
 
-    /// Back to the first byte, once all have arrived.
-    ///
-    /// # Errors
-    /// When the temporary file cannot be positioned.
-    pub fn rewind(&mut self) -> io::Result<()> {
-        self.position = 0;
+impl Seek for Body {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(offset) => i64::try_from(offset).ok(),
+            SeekFrom::Current(delta) => {
+                i64::try_from(self.position).ok().and_then(|here| here.checked_add(delta))
+            }
+            SeekFrom::End(delta) => i64::try_from(self.length).ok().and_then(|end| end.checked_add(delta)),
+        };
+        let target =
+            target.and_then(|target| u64::try_from(target).ok()).ok_or(io::ErrorKind::InvalidInput)?;
         if let Store::File(file) = &mut self.store {
-            file.seek(SeekFrom::Start(0))?;
+            file.seek(SeekFrom::Start(target))?;
         }
-        Ok(())
+        // As in a file, a position behind the end reads as the end.
+        self.position = target.min(self.length);
+        Ok(target)
     }
 }
 
@@ -121,6 +129,7 @@ mod tests {
                 body.push(piece, memory).unwrap();
             }
             body.rewind().unwrap();
+            assert!(body.seek(SeekFrom::Current(-1)).is_err());
             assert_eq!((body.len(), body.remaining()), (10, 10));
             assert_eq!(body.in_memory().is_some(), memory >= 10, "memory bound {memory}");
             let mut start = [0; 4];
@@ -130,6 +139,10 @@ mod tests {
             body.read_to_end(&mut rest).unwrap();
             assert_eq!([&start[..], &rest].concat(), b"abcdefghij");
             assert_eq!(body.remaining(), 0);
+            assert_eq!(body.seek(SeekFrom::End(-3)).unwrap(), 7);
+            rest.clear();
+            body.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, b"hij");
         }
     }
 }
