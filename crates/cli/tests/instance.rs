@@ -193,12 +193,12 @@ fn a_reload_that_does_not_load_leaves_the_old_workers_serving() {
 
 #[test]
 fn an_application_that_does_not_load_ends_with_22_and_a_dead_interpreter_with_1() {
-    for (mode, code, said) in [
-        ("load-failed", 22, "app.py did not load"),
-        ("exit", 1, "exited with code 3 before the application was loaded"),
-        ("worker-dies", 1, "before it was ready"),
+    for (mode, python, code, said) in [
+        ("load-failed", "python3", 22, "app.py did not load"),
+        ("exit", "python3", 22, "exited with code 3 while it loaded the application"),
+        ("ok", "false", 1, "exited with code 1 before the application was loaded"),
     ] {
-        let mut instance = Instance::start(mode, &["--socket", "app.sock"]);
+        let mut instance = Instance::start(mode, &["--socket", "app.sock", "--python", python]);
         assert_eq!(instance.ends().code(), Some(code), "{mode}: {:?}", instance.said);
         assert!(instance.said.iter().any(|line| line.contains(said)), "{mode}: {:?}", instance.said);
         assert!(!instance.file("app.sock").exists() && !instance.file("pid").exists());
@@ -272,10 +272,16 @@ fn a_daemon_lets_its_command_wait_until_it_serves_or_has_failed() {
     is_gone(pid);
     assert!(!root.path().join("pid").exists());
 
-    let root = root_with("load-failed");
-    let failed = command(root.path(), &daemon).output().unwrap();
-    assert_eq!(failed.status.code(), Some(22));
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("app.py did not load"));
+    for (mode, code, said) in [
+        ("load-failed", 22, "app.py did not load"),
+        ("worker-dies", 1, "exited with code 3 before it was ready"),
+    ] {
+        let root = root_with(mode);
+        let failed = command(root.path(), &daemon).output().unwrap();
+        assert_eq!(failed.status.code(), Some(code), "{mode}");
+        assert!(String::from_utf8_lossy(&failed.stderr).contains(said), "{failed:?}");
+        assert!(!root.path().join("pid").exists());
+    }
 }
 
 #[test]

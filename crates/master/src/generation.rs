@@ -25,10 +25,13 @@ const OVERDUE_GRACE: Duration = Duration::from_secs(3);
 /// Longest time a new generation has to become ready.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(300);
 
+/// Deaths of a worker after which the command that waits for a daemon is told that it will not serve.
+const START_ATTEMPTS: u32 = 5;
+
 /// The rules that follow from settings.
 #[must_use]
 pub fn policy(settings: &Settings) -> Policy {
-    let process = &settings.process;
+    let (process, host) = (&settings.process, &settings.host);
     Policy {
         workers: process.workers.max(1),
         max_requests: process.max_requests,
@@ -42,6 +45,7 @@ pub fn policy(settings: &Settings) -> Policy {
         reload_deadline: RELOAD_DEADLINE,
         overdue_grace: Some(if process.harakiri_kill { Duration::ZERO } else { OVERDUE_GRACE }),
         exit_on_reload: process.exit_on_reload,
+        start_attempts: (host.daemonize.is_some() || host.daemonize2.is_some()).then_some(START_ATTEMPTS),
     }
 }
 
@@ -92,6 +96,9 @@ pub struct Generation {
     pub scoreboard: Scoreboard,
     /// Send end of the socket on which its workers adopt connections.
     pub adoption: Channel,
+    /// Set when the zygote closes the conversation: whether it had taken its orders, after which what it does is the
+    /// application's doing. The kernel says so: a socket closed with something unread resets its peer.
+    pub booted: Option<bool>,
     /// Set when the zygote is ready.
     pub loaded: Option<Loaded>,
     /// By worker number.
@@ -170,6 +177,7 @@ impl Generation {
             interpreter,
             scoreboard,
             adoption,
+            booted: None,
             loaded: None,
             tallies: BTreeMap::new(),
         })

@@ -3,7 +3,7 @@
 use crate::daemon::Promise;
 use crate::error::StartError;
 use crate::event::{Event, Source};
-use crate::generation::{Generation, Plan, Worker, policy};
+use crate::generation::{Generation, Loaded, Plan, Worker, policy};
 use crate::listeners::{Bound, Listeners};
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
@@ -176,7 +176,7 @@ impl Instance {
 
     fn read_zygote(&mut self, generation: u32) {
         loop {
-            let Some(known) = self.generations.get(&generation) else { return };
+            let Some(known) = self.generations.get_mut(&generation) else { return };
             let event = match known.zygote.recv(&mut self.buffer) {
                 Ok(Some((length, descriptors))) => match decode(&self.buffer[..length]) {
                     Ok(message) => Event::Zygote(generation, message, descriptors),
@@ -186,7 +186,8 @@ impl Instance {
                     }
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(None) | Err(_) => {
+                closed => {
+                    known.booted.get_or_insert(closed.is_ok());
                     self.handle(Event::ZygoteClosed(generation));
                     return;
                 }
@@ -311,8 +312,9 @@ impl Instance {
                     self.parts.log.say(Level::Warning, &warning);
                 }
                 if let Some(known) = self.generations.get_mut(&generation) {
-                    known.loaded = Some(crate::generation::Loaded { python, prefix, apps });
+                    known.loaded = Some(Loaded { python, prefix, apps });
                 }
+                self.introduce(generation);
                 self.tell(supervisor::Event::ZygoteReady(generation));
             }
             FromZygote::LoadFailed(failure) => {
@@ -402,16 +404,20 @@ impl Instance {
         let Some(known) = self.generations.get_mut(&generation) else { return };
         known.zygote_pid = None;
         let _ = self.poller.delete(&known.zygote);
-        let why = match (ending, &known.loaded) {
-            (Ending::Exited(code), None) => known.interpreter.explain(code),
-            (Ending::Signaled(number), None) => format!(
-                "the interpreter {} was ended by {} before the application was loaded",
-                known.interpreter.path.display(),
-                margrave_sys::signal::name(number)
-            ),
-            (Ending::Exited(code), Some(_)) => format!("exited with code {code}"),
-            (Ending::Signaled(number), Some(_)) => {
-                format!("was ended by {}", margrave_sys::signal::name(number))
+        let how = match ending {
+            Ending::Exited(code) => format!("exited with code {code}"),
+            Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
+        };
+        let why = match (ending, known.booted) {
+            _ if known.loaded.is_some() => how,
+            (_, Some(true)) => {
+                let message = format!("the process {how} while it loaded the application");
+                self.queue.push_back(supervisor::Event::LoadFailed { generation, message: message.clone() });
+                message
+            }
+            (Ending::Exited(code), _) => known.interpreter.explain(code),
+            (Ending::Signaled(_), _) => {
+                format!("the interpreter {} {how} before it ran anything", known.interpreter.path.display())
             }
         };
         // Whom it forked without a word cannot be told apart from a stranger; its closed channel tells it to go.
@@ -531,7 +537,7 @@ impl Instance {
                     process::kill(pid, Signal::KILL);
                 }
             }
-            Command::Serving(generation) => self.serving(generation),
+            Command::Serving(_) => self.serving(),
             Command::CloseGeneration(generation) => {
                 if let Some(gone) = self.generations.remove(&generation) {
                     self.workers.retain(|_, worker| worker.generation != generation);
@@ -624,20 +630,25 @@ impl Instance {
         Ok(())
     }
 
-    fn serving(&mut self, number: u32) {
-        let Some(generation) = self.generations.get(&number) else { return };
+    /// Shows the summary at the start, before the first request can be answered.
+    fn introduce(&self, number: u32) {
+        let Some(generation) = self.generations.get(&number).filter(|_| self.parts.promise.is_open()) else {
+            return;
+        };
+        let about = summary::About {
+            version: self.parts.version,
+            stats: self.parts.stats.as_ref().map(StatsServer::address),
+            colour: self.parts.log.is_terminal(),
+        };
+        for line in summary::text(generation, about).lines() {
+            self.parts.log.write(line);
+        }
+    }
+
+    fn serving(&mut self) {
         if self.parts.promise.is_open() {
             let took = monotonic().saturating_sub(self.started);
-            let about = summary::About {
-                version: self.parts.version,
-                took,
-                stats: self.parts.stats.as_ref().map(StatsServer::address),
-                colour: self.parts.log.is_terminal(),
-            };
-            let text = summary::text(generation, about);
-            for line in text.lines() {
-                self.parts.log.write(line);
-            }
+            self.parts.log.say(Level::Info, &format!("serves after {:.2} s", took.as_secs_f64()));
             self.write_safe_pidfile();
             self.parts.promise.kept();
         }

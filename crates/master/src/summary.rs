@@ -1,34 +1,27 @@
-//! The start-up summary: what a person wants to see at a glance when an instance serves.
+//! The start-up summary: what a person wants to see at a glance.
 
 use crate::generation::Generation;
 use margrave_lifecycle::message::AppReport;
 use margrave_sys::process;
 use std::fmt::Write;
-use std::time::Duration;
 
 /// What the summary tells beside the generation.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
     /// Version of Margrave.
     pub version: &'a str,
-    /// From the start until it serves.
-    pub took: Duration,
     /// Address of the stats server.
     pub stats: Option<&'a str>,
     /// Use colours.
     pub colour: bool,
 }
 
-/// The summary of the generation that serves, some ten lines.
+/// The summary of a generation whose zygote is ready, some ten lines.
 #[must_use]
 pub fn text(generation: &Generation, about: About<'_>) -> String {
-    let About { version, took, stats, colour } = about;
+    let About { version, stats, colour } = about;
     let (strong, weak, plain) = if colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-    let mut text = format!(
-        "{strong}margrave {version}{plain} serves after {:.2} s {weak}(pid {}){plain}\n",
-        took.as_secs_f64(),
-        process::id()
-    );
+    let mut text = format!("{strong}margrave {version}{plain} {weak}(pid {}){plain}\n", process::id());
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "  {weak}{name:<9}{plain} {value}");
     };
@@ -46,11 +39,11 @@ pub fn text(generation: &Generation, about: About<'_>) -> String {
         row(heading, &app_line(app));
         heading = "";
     }
+    let process = &generation.settings.process;
     if loaded.apps.is_empty() {
-        row(heading, "no application");
+        row(heading, if process.lazy_apps { "what each worker loads itself" } else { "no application" });
     }
     row("python", &format!("{} in {}", loaded.python, loaded.prefix));
-    let process = &generation.settings.process;
     let lazy = if process.lazy_apps { ", each loads the application itself" } else { "" };
     row(
         "workers",

@@ -42,9 +42,6 @@ pub const ZYGOTE_SETTLED: Duration = Duration::from_secs(60);
 /// Generations that may be draining when a reload begins; with more, it waits.
 pub const MAX_LEAVING: usize = 8;
 
-/// Deaths in a row of one worker before the first generation has served that end the start.
-pub const START_ATTEMPTS: u32 = 5;
-
 /// Exit code when the application does not load at the start, as uWSGI's `need-app`.
 pub const EXIT_NO_APP: i32 = 22;
 
@@ -217,7 +214,7 @@ pub enum Command {
     RetireZygote(u32),
     /// Kill a zygote.
     KillZygote(u32),
-    /// All workers of this generation are ready, and it is the one that serves now.
+    /// This generation is the one that serves now: all its workers are ready, or one of the first generation.
     Serving(u32),
     /// Nothing of this generation is left; release what belongs to it.
     CloseGeneration(u32),
@@ -481,9 +478,13 @@ impl Supervisor {
                 retry,
             }));
         }
-        if self.candidate == Some(process.generation) && process.ready.is_none() {
-            let first = self.live.is_none();
-            if !first || failures >= START_ATTEMPTS {
+        if self.candidate == Some(process.generation)
+            && process.ready.is_none()
+            && let Some(pool) = self.pools.get(&process.generation)
+        {
+            // At the start there is nothing to fall back on: trying again is better, unless somebody waits for the outcome.
+            let attempts = pool.policy.start_attempts.filter(|_| pool.origin == Origin::First);
+            if pool.origin != Origin::First || attempts.is_some_and(|most| failures >= most) {
                 let why = alloc::format!("worker {} {ended} before it was ready", process.worker);
                 self.candidate_failed(now, EXIT_START_FAILED, why, commands);
             }

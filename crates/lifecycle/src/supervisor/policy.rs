@@ -29,6 +29,8 @@ pub struct Policy {
     pub overdue_grace: Option<Duration>,
     /// A reload is a stop.
     pub exit_on_reload: bool,
+    /// Deaths in a row of one worker, before the first has become ready, that end the start; `None` = it is tried for ever.
+    pub start_attempts: Option<u32>,
 }
 
 impl Default for Policy {
@@ -46,6 +48,7 @@ impl Default for Policy {
             reload_deadline: Duration::from_secs(300),
             overdue_grace: None,
             exit_on_reload: false,
+            start_attempts: None,
         }
     }
 }

@@ -69,12 +69,16 @@ impl Supervisor {
         }
     }
 
-    /// When every worker of the candidate is ready, it serves, and the one before it drains.
+    /// When every worker of the candidate is ready, it serves, and the one before it drains. The first generation has
+    /// none before it, and serves with its first worker.
     fn promote_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
         let Some(number) = self.candidate else { return };
         let Some(pool) = self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting) else { return };
         let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
-        if !pool.seats.iter().all(|seat| seat.occupant.as_ref().is_some_and(is_ready)) {
+        let mut seats = pool.seats.iter().map(|seat| seat.occupant.as_ref().is_some_and(is_ready));
+        let is_up =
+            if pool.origin == Origin::First { seats.any(|ready| ready) } else { seats.all(|ready| ready) };
+        if !is_up {
             return;
         }
         let (origin, took) = (pool.origin, now.saturating_sub(pool.started));

@@ -230,6 +230,36 @@ fn a_first_worker_that_cannot_load_ends_the_start() {
 }
 
 #[test]
+fn the_first_generation_serves_with_its_first_worker_and_survives_what_happens_to_the_second() {
+    let mut story = Story::new();
+    story.tell(Event::Start(two()));
+    let commands = story.tell(Event::ZygoteReady(1));
+    let ids = forks(&commands);
+    story.tell(Event::Forked { id: ids[0], pid: 1 });
+    assert_eq!(story.tell(Event::WorkerReady(ids[0])), [Command::Serving(1)]);
+    let failed = Event::WorkerLoadFailed { id: ids[1], message: "edited meanwhile".to_string() };
+    assert_eq!(story.tell(failed), []);
+    let commands = story.tell(Event::WorkerExited { id: ids[1], ended: Ended::Exit(22) });
+    assert_eq!(forks(&commands).len(), 1);
+}
+
+#[test]
+fn a_first_worker_that_keeps_dying_is_tried_for_ever_unless_somebody_waits_for_the_outcome() {
+    for (start_attempts, ends) in [(None, false), (Some(3), true)] {
+        let mut story = Story::new();
+        story.tell(Event::Start(Policy { start_attempts, ..Policy::default() }));
+        let mut commands = story.tell(Event::ZygoteReady(1));
+        for _ in 0..5 {
+            let Some(id) = forks(&commands).first().copied() else { break };
+            commands = story.tell(Event::WorkerExited { id, ended: Ended::Exit(9) });
+            story.now += crate::throttle::LONGEST;
+            commands.extend(story.tell(Event::Timeout));
+        }
+        assert_eq!(story.supervisor.is_stopping(), ends);
+    }
+}
+
+#[test]
 fn a_graceful_stop_drains_and_kills_whoever_takes_too_long() {
     let mut story = Story::serving(two());
     let commands = without_notes(story.tell(Event::Stop));
