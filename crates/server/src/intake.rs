@@ -8,7 +8,7 @@ use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
 use margrave_wire::{BodyDecoder, BodyLength, Decoded, Peer as WirePeer, Request, WireError, http1, uwsgi};
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
