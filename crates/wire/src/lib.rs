@@ -1,4 +1,4 @@
-//! Pure codecs: HTTP/1.1 (RFC 9112), uwsgi, SCGI; the request value every protocol ends in; body framing.
+//! Pure codecs: HTTP/1.1 (RFC 9112), uwsgi, SCGI, FastCGI; the request value every protocol ends in; body framing.
 //!
 //! Bytes in, events out: no I/O, no clock, no `unsafe`. Limits are arguments.
 #![no_std]
@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod body;
 pub mod error;
+pub mod fastcgi;
 pub mod http1;
 mod known;
 pub mod limits;
@@ -48,6 +49,11 @@ mod fuzz_smoke {
     #[test]
     fn uwsgi_packet_holds() {
         run("uwsgi_packet", crate::uwsgi::fuzz::check);
+    }
+
+    #[test]
+    fn fastcgi_records_hold() {
+        run("fastcgi_records", crate::fastcgi::fuzz::check);
     }
 
     #[test]

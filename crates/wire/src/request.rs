@@ -25,7 +25,7 @@ pub enum BodyLength {
     None,
     /// So many bytes (Content-Length, `CONTENT_LENGTH`).
     Known(u64),
-    /// In chunks, until the last one.
+    /// In pieces, until the last one: chunks of HTTP/1.1, or FastCGI's STDIN when no `CONTENT_LENGTH` came.
     Chunked,
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use margrave_wire::{Decoded, Limits, Peer, Request, WireError, http1, scgi, uwsgi};
+use margrave_wire::{Decoded, Limits, Peer, Request, WireError, fastcgi, http1, scgi, uwsgi};
 use std::collections::BTreeMap;
 
 struct Case {
@@ -104,6 +104,8 @@ const SCGI: &[(&str, &str, Difference)] = &[
     ("path_pct_nul", "a NUL in a value makes values of the names that follow", Refused(400)),
 ];
 
+const FASTCGI: &[(&str, &str, Difference)] = &[("post_bad_cl", "not a number", Refused(400))];
+
 fn check(
     text: &str,
     differences: &[(&str, &str, Difference)],
@@ -181,5 +183,15 @@ fn scgi_environ_is_as_recorded_from_uwsgi() {
     check(include_str!("../testdata/scgi.txt"), SCGI, |input, request| {
         let decoded = scgi::decode(input, &Limits::default(), &peer, request)?;
         Ok(matches!(decoded, Decoded::Complete { .. }))
+    });
+}
+
+#[test]
+fn fastcgi_environ_is_as_recorded_from_uwsgi() {
+    let peer = Peer { trusted: true, ..Peer::default() };
+    let capacity = fastcgi::Capacity { connections: 1, requests: 1 };
+    check(include_str!("../testdata/fastcgi.txt"), FASTCGI, |input, request| {
+        let head = fastcgi::Decoder::new(capacity).head(input, &Limits::default(), &peer, request)?;
+        Ok(matches!(head, fastcgi::Head::Request { .. }))
     });
 }
