@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest time anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -121,13 +121,26 @@ fn children(pid: i32) -> Vec<i32> {
     list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
+/// The children of a process, once there are so many.
+fn brood(pid: i32, count: usize) -> Vec<i32> {
+    let begun = Instant::now();
+    loop {
+        let found = children(pid);
+        if found.len() == count {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{pid} has {found:?}, not {count} children");
+        std::thread::yield_now();
+    }
+}
+
 fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
 /// Waits until a process is no more; init or the master reaps it.
 fn is_gone(pid: i32) {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while Path::new(&format!("/proc/{pid}")).exists() {
         assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
         std::thread::yield_now();
@@ -139,8 +152,7 @@ fn a_stop_ends_everybody_and_removes_what_was_made() {
     for name in ["TERM", "INT", "QUIT"] {
         let mut instance = Instance::serving(&["--processes", "2", "--socket", "app.sock"]);
         let zygote = instance.zygote();
-        let workers = children(zygote);
-        assert_eq!(workers.len(), 2);
+        let workers = brood(zygote, 2);
         assert!(instance.file("app.sock").exists());
         assert_eq!(fs::read_to_string(instance.file("pid")).unwrap(), format!("{}\n", instance.pid()));
         instance.signal(name);
@@ -209,14 +221,14 @@ fn an_application_that_does_not_load_ends_with_22_and_a_dead_interpreter_with_1(
 fn a_killed_worker_comes_back_and_a_killed_zygote_is_replaced() {
     let mut instance = Instance::serving(&["--processes", "2"]);
     let zygote = instance.zygote();
-    let worker = children(zygote)[0];
+    let worker = brood(zygote, 2)[0];
     signal(worker, "KILL");
     instance.hears("was killed by signal 9");
     is_gone(worker);
     signal(zygote, "KILL");
     instance.hears("the zygote was ended by SIGKILL");
     instance.hears("generation 2 serves");
-    assert_eq!(children(instance.zygote()).len(), 2);
+    brood(instance.zygote(), 2);
     instance.signal("TERM");
     assert_eq!(instance.ends().code(), Some(0));
 }
@@ -225,7 +237,7 @@ fn a_killed_worker_comes_back_and_a_killed_zygote_is_replaced() {
 fn when_the_master_is_killed_everybody_goes() {
     let mut instance = Instance::serving(&["--processes", "2"]);
     let zygote = instance.zygote();
-    let workers = children(zygote);
+    let workers = brood(zygote, 2);
     instance.signal("KILL");
     instance.ends();
     workers.into_iter().chain([zygote]).for_each(is_gone);

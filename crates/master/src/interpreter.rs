@@ -6,6 +6,7 @@
 use crate::error::StartError;
 use margrave_config::settings::{HostSettings, PythonSettings};
 use std::env;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,13 @@ impl Interpreter {
             return Ok(self);
         }
         let shown = self.path.display();
-        let what = if self.path.exists() { "is not executable" } else { "does not exist" };
+        let what = match self.path.metadata() {
+            Ok(_) => "is not executable",
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                "stands in a directory that this user may not enter"
+            }
+            Err(_) => "does not exist",
+        };
         Err(StartError::Interpreter(format!(
             "{option}: the interpreter {shown} {what}; correct the path, or remove the option to use the python3 in PATH"
         )))
