@@ -21,8 +21,17 @@ pub struct Pair {
     pub origin: Origin,
 }
 
+/// What a text holds.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The pairs of the section.
+    pub pairs: Vec<Pair>,
+    /// The warning that the section is not there.
+    pub missing: Option<Diagnostic>,
+}
+
 /// Reads the pairs of one section.
-pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Vec<Pair> {
+pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Parsed {
     let mut pairs = Vec::new();
     let mut sections: Vec<String> = Vec::new();
     let mut stray = None;
@@ -48,11 +57,11 @@ pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Ve
         let message = "lines before the first [section] are ignored; put them below [uwsgi]";
         findings.push(Diagnostic::warning(origin, "", message));
     }
-    if !sections.iter().any(|name| name == wanted) {
+    let missing = (!sections.iter().any(|name| name == wanted)).then(|| {
         let origin = lines.first().map(|line| without_line(&line.origin)).unwrap_or_default();
-        findings.push(Diagnostic::warning(&origin, "", missing_section(wanted, &sections)));
-    }
-    pairs
+        Diagnostic::warning(&origin, "", missing_section(wanted, &sections))
+    });
+    Parsed { pairs, missing }
 }
 
 /// What uWSGI strips at both ends of lines, keys and values.
@@ -96,7 +105,10 @@ fn missing_section(wanted: &str, sections: &[String]) -> String {
     match names.as_slice() {
         [] => format!("there is no section [{wanted}], so nothing is read; begin the file with [{wanted}]"),
         names => {
-            format!("there is no section [{wanted}], so nothing is read; the file has {}", names.join(", "))
+            format!(
+                "there is no section [{wanted}], so nothing is read; name one of those in the file: {}",
+                names.join(", ")
+            )
         }
     }
 }
@@ -123,7 +135,8 @@ mod tests {
             })
             .collect();
         let mut findings = Vec::new();
-        let pairs = parse(&lines, DEFAULT_SECTION, &mut findings);
+        let Parsed { pairs, missing } = parse(&lines, DEFAULT_SECTION, &mut findings);
+        findings.extend(missing);
         let pairs: Vec<(&str, &str)> =
             pairs.iter().map(|pair| (pair.key.as_str(), pair.value.as_str())).collect();
         assert_eq!(pairs, expected, "{text:?}");
@@ -161,7 +174,9 @@ mod tests {
         check(
             "[a]\n[b]\n[a]",
             &[],
-            &["f.ini: there is no section [uwsgi], so nothing is read; the file has [a], [b]"],
+            &[
+                "f.ini: there is no section [uwsgi], so nothing is read; name one of those in the file: [a], [b]",
+            ],
         );
         check("", &[], &["begin the file with [uwsgi]"]);
     }

@@ -100,11 +100,14 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
             return Err(fail(Problem::Invalid(errors), reading));
         }
         if command == Command::Run {
-            check_purpose(&built.settings).map_err(|problem| fail(problem, std::mem::take(&mut reading)))?;
+            if !has_purpose(&built.settings) {
+                return Err(fail(without_purpose(&mut reading), reading));
+            }
             settings = built.settings;
         }
     }
-    let Reading { mut findings, output, shown, .. } = reading;
+    let Reading { mut findings, missing_sections, output, shown, .. } = reading;
+    findings.extend(missing_sections);
     diagnostic::sort(&mut findings);
     let (notices, diagnostics) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Notice);
@@ -113,6 +116,7 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
 
 fn fail(problem: Problem, reading: Reading) -> ConfigError {
     let mut findings = reading.findings;
+    findings.extend(reading.missing_sections);
     diagnostic::sort(&mut findings);
     let warnings = findings.into_iter().filter(|finding| finding.severity > Severity::Notice);
     ConfigError {
@@ -123,17 +127,21 @@ fn fail(problem: Problem, reading: Reading) -> ConfigError {
     }
 }
 
-/// Refuses a configuration that gives the instance nothing to do.
-fn check_purpose(settings: &Settings) -> Result<(), Problem> {
+/// Whether a configuration gives the instance anything to do.
+fn has_purpose(settings: &Settings) -> bool {
     let files = &settings.static_files;
-    let has_purpose = !settings.python.apps.is_empty()
+    !settings.python.apps.is_empty()
         || !settings.emperor.sources.is_empty()
         || !files.maps.is_empty()
         || !files.check.is_empty()
         || settings.http.dynamic_apps
-        || !settings.python.need_app;
-    if has_purpose {
-        return Ok(());
+        || !settings.python.need_app
+}
+
+/// Why there is nothing to do: most often a section that is not there.
+fn without_purpose(reading: &mut Reading) -> Problem {
+    match std::mem::take(&mut reading.missing_sections) {
+        missing if missing.is_empty() => Problem::NothingToServe,
+        missing => Problem::Invalid(missing),
     }
-    Err(Problem::NothingToServe)
 }

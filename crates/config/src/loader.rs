@@ -104,6 +104,7 @@ pub struct Loader<'w> {
     referenced: std::collections::HashSet<String>,
     settings: Vec<Setting>,
     findings: Vec<Diagnostic>,
+    missing_sections: Vec<Diagnostic>,
     output: Vec<String>,
 }
 
@@ -114,6 +115,8 @@ pub struct Reading {
     pub settings: Vec<Setting>,
     /// Notices and warnings.
     pub findings: Vec<Diagnostic>,
+    /// Warnings of sections that are not there; worse when nothing else gives the instance a purpose.
+    pub missing_sections: Vec<Diagnostic>,
     /// Lines for standard output.
     pub output: Vec<String>,
     /// The text of `show-config`.
@@ -150,6 +153,7 @@ impl<'w> Loader<'w> {
             referenced: std::collections::HashSet::new(),
             settings: Vec::new(),
             findings: Vec::new(),
+            missing_sections: Vec::new(),
             output: Vec::new(),
         }
     }
@@ -175,6 +179,7 @@ impl<'w> Loader<'w> {
         Reading {
             settings: self.settings,
             findings: self.findings,
+            missing_sections: self.missing_sections,
             output: self.output,
             shown: self.wants_show.then(|| self.raw.show()),
             magic: self.magic.entries(),

@@ -455,8 +455,6 @@ pub struct EmperorSettings {
     pub vassals_include: Vec<PathBuf>,
     /// `vassals-inherit`.
     pub vassals_inherit: Vec<PathBuf>,
-    /// `emperor-tyrant`.
-    pub tyrant: bool,
 }
 
 /// Stats server.

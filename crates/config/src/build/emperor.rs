@@ -1,4 +1,4 @@
-//! Emperor mode. Read so that the executable can say that it is not built yet.
+//! Emperor mode.
 
 use super::values::Values;
 use crate::settings::EmperorSettings;
@@ -9,6 +9,5 @@ pub fn build(values: &mut Values<'_>) -> EmperorSettings {
         vassal_set: values.texts("vassals-set"),
         vassals_include: values.paths("vassals-include"),
         vassals_inherit: values.paths("vassals-inherit"),
-        tyrant: values.flag("emperor-tyrant").unwrap_or(false),
     }
 }

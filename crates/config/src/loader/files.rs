@@ -94,10 +94,11 @@ impl Loader<'_> {
         };
         self.last_file = Some(file.clone());
         let lines = self.lines(&file, asked)?;
-        let pairs = ini::parse(&lines, section.unwrap_or(ini::DEFAULT_SECTION), &mut self.findings);
+        let parsed = ini::parse(&lines, section.unwrap_or(ini::DEFAULT_SECTION), &mut self.findings);
+        self.missing_sections.extend(parsed.missing);
         let outer_blocks = std::mem::take(&mut self.blocks);
         self.depth += 1;
-        for pair in pairs {
+        for pair in parsed.pairs {
             self.read(pair.key, Some(pair.value), pair.origin)?;
         }
         self.close_blocks()?;

@@ -2,12 +2,11 @@
 
 use super::{Kind, OptionRow, flag, value};
 
-const NO_EMPEROR: &str =
-    "the emperor is not built yet: start one margrave per vassal, for example by a systemd template unit";
+const NO_ZEUS: &str = "one emperor is enough here: start further ones by themselves";
 
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
-    value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list().refused(NO_EMPEROR),
+    value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list().works(),
     flag(&["emperor-tyrant"], "Runs each vassal as the owner of its file."),
     flag(&["emperor-tyrant-nofollow"], "Does not follow links when it looks for the owner."),
     flag(&["emperor-tyrant-initgroups"], "Takes the supplementary groups of the owner."),
@@ -46,16 +45,16 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["emperor-wrapper-override"], Kind::Path, "Executable to try first for vassals.").list(),
     value(&["emperor-wrapper-fallback"], Kind::Path, "Executable to try last for vassals.").list(),
     flag(&["imperial-monitor-list", "imperial-monitors-list"], "Lists where vassals may come from."),
-    value(&["zeus"], Kind::Text, "Runs an emperor of emperors.").refused(NO_EMPEROR),
+    value(&["zeus"], Kind::Text, "Runs an emperor of emperors.").refused(NO_ZEUS),
     value(&["fork-socket", "fork-server"], Kind::Address, "Forks vassals from this instance on request."),
     value(&["vassal-fork-base"], Kind::Text, "Forks a vassal from another.").list(),
-    value(&["vassals-inherit"], Kind::Path, "Passes a template to every vassal.").list(),
-    value(&["vassals-include"], Kind::Path, "Passes a file to every vassal.").list(),
+    value(&["vassals-inherit"], Kind::Path, "Passes a template to every vassal.").list().works(),
+    value(&["vassals-include"], Kind::Path, "Passes a file to every vassal.").list().works(),
     value(&["vassals-inherit-before"], Kind::Path, "Passes a template to every vassal, before its own file.").list(),
     value(&["vassals-include-before"], Kind::Path, "Passes a file to every vassal, before its own file.").list(),
     value(&["vassals-start-hook"], Kind::Text, "Program run when a vassal starts."),
     value(&["vassals-stop-hook"], Kind::Text, "Program run when a vassal stops."),
-    value(&["vassals-set", "vassal-set"], Kind::KeyValue, "Sets an option or placeholder in every vassal.").list(),
+    value(&["vassals-set", "vassal-set"], Kind::KeyValue, "Sets an option or placeholder in every vassal.").list().works(),
     value(&["vassal-sos"], Kind::Seconds, "Asks the emperor for help under load."),
     value(&["vassal-sos-backlog"], Kind::Integer, "Waiting connections that make a vassal ask for help."),
     value(&["heartbeat"], Kind::Seconds, "Tells the emperor that the vassal is alive."),

@@ -55,7 +55,7 @@ fn most_frequent_options_work() {
         !matches!(row.status, Status::Works | Status::Accepted(_))
     };
     let idle: Vec<&str> = FREQUENT.lines().take(62).filter(is_done).collect();
-    assert_eq!(idle, ["emperor"], "only the emperor may wait for its own issue");
+    assert!(idle.is_empty(), "{idle:?}");
 }
 
 #[test]

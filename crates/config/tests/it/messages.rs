@@ -220,7 +220,23 @@ fn sources_that_cannot_be_read_are_named() {
 fn missing_section_is_named_with_those_that_exist() {
     let world = MemoryWorld::with_files(&[("s.ini", "[prod]\nmaster = true\n[dev]\n")]);
     let said = findings(&run(&world, "margrave --ini s.ini:test --module app"));
-    assert_eq!(said, ["s.ini: there is no section [test], so nothing is read; the file has [prod], [dev]"]);
+    assert_eq!(
+        said,
+        [
+            "s.ini: there is no section [test], so nothing is read; name one of those in the file: [prod], [dev]"
+        ]
+    );
+}
+
+#[test]
+fn missing_section_is_an_error_when_nothing_else_is_served() {
+    let world = MemoryWorld::with_files(&[("s.ini", "[uwsgi]\nmodule = app\n")]);
+    let error = run(&world, "margrave s.ini:prod").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "s.ini: there is no section [prod], so nothing is read; name one of those in the file: [uwsgi]"
+    );
+    assert!(error.diagnostics.is_empty());
 }
 
 #[test]
