@@ -11,7 +11,7 @@ pub fn option_for(name: &str) -> Option<&'static str> {
     nearest(&plain).or_else(|| longer_or_shorter(&plain))
 }
 
-/// The nearest name by edits; working options win a tie.
+/// The nearest name by edits; the same first letter wins a tie, then a working option.
 fn nearest(name: &str) -> Option<&'static str> {
     let allowed = match name.chars().count() {
         0..=3 => return None,
@@ -22,9 +22,12 @@ fn nearest(name: &str) -> Option<&'static str> {
     options::rows()
         .flat_map(|row| row.names.iter().map(move |known| (row, *known)))
         .filter(|(_, known)| known.len().abs_diff(name.len()) <= allowed)
-        .map(|(row, known)| (strsim::damerau_levenshtein(name, known), row.status != Status::Works, known))
+        .map(|(row, known)| {
+            let differs_at_once = known.chars().next() != name.chars().next();
+            (strsim::damerau_levenshtein(name, known), differs_at_once, row.status != Status::Works, known)
+        })
         .filter(|(distance, ..)| *distance <= allowed)
-        .min_by_key(|(distance, is_idle, _)| (*distance, *is_idle))
+        .min_by_key(|(distance, differs_at_once, is_idle, _)| (*distance, *differs_at_once, *is_idle))
         .map(|(.., known)| known)
 }
 
@@ -53,6 +56,7 @@ mod tests {
             ("chmod_socket", "chmod-socket"),
             ("Master", "master"),
             ("zuid", "uid"),
+            ("guid", "gid"),
             ("strict-mode", "strict"),
             ("modul", "module"),
         ] {
