@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-from cases import CASES
-from differences import DIFFERENCES
+from config_cases import CASES
+from config_differences import DIFFERENCES
 
 HERE = pathlib.Path(__file__).resolve().parent
 RECORDED = HERE.parent.parent / "crates/config/testdata/uwsgi-cases.json"
@@ -99,6 +99,12 @@ def compare(name, case, programs):
     return None if outcomes[0] == outcomes[1] else (name, *outcomes)
 
 
+def all_cases():
+    """Every case by name, the recorded ones first."""
+    cases = {**dict(recorded()), **CASES}
+    return {name: case for name, case in cases.items() if name not in SKIPPED}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uwsgi", default=os.environ.get("UWSGI") or shutil.which("uwsgi"))
@@ -108,10 +114,9 @@ def main():
     if not args.uwsgi or not args.margrave:
         parser.error("name both programs, by --uwsgi and --margrave or by UWSGI and MARGRAVE")
     programs = [str(pathlib.Path(program).resolve()) for program in (args.uwsgi, args.margrave)]
-    cases = [*recorded(), *CASES.items()]
-    cases = [(name, case) for name, case in cases if name not in SKIPPED and (not args.names or name in args.names)]
+    cases = {name: case for name, case in all_cases().items() if not args.names or name in args.names}
     intended, failed = [], []
-    for name, case in cases:
+    for name, case in cases.items():
         difference = compare(name, case, programs)
         if difference and name in DIFFERENCES:
             intended.append(name)

@@ -19,5 +19,4 @@ DIFFERENCES = {
     "xml-short-x": "XML is not built yet",
     "yaml-basic": "YAML is not built yet",
     "fallback-config": "not built yet",
-    "ini-no-trailing-newline": "there is no socket: uWSGI ends, Margrave has no application to serve",
 }
