@@ -1,4 +1,5 @@
-//! Pure codecs: HTTP/1.1 (RFC 9112), uwsgi, SCGI, FastCGI; the request value every protocol ends in; body framing.
+//! Pure codecs: HTTP/1.1 (RFC 9112), uwsgi, SCGI, FastCGI, PROXY; the request value that every protocol
+//! ends in; body framing.
 //!
 //! Bytes in, events out: no I/O, no clock, no `unsafe`. Limits are arguments.
 #![no_std]
@@ -14,6 +15,7 @@ pub mod http1;
 mod known;
 pub mod limits;
 pub mod peer;
+pub mod proxy_protocol;
 pub mod request;
 pub mod response;
 pub mod scgi;
@@ -54,6 +56,11 @@ mod fuzz_smoke {
     #[test]
     fn fastcgi_records_hold() {
         run("fastcgi_records", crate::fastcgi::fuzz::check);
+    }
+
+    #[test]
+    fn proxy_header_holds() {
+        run("proxy_header", crate::proxy_protocol::fuzz::check);
     }
 
     #[test]
