@@ -11,8 +11,6 @@ DIFFERENCES = {
     "section-comment": "a comment behind a section name is seen",
     "bom": "a byte order mark is skipped",
     "logic-nested2": "blocks may stand within blocks",
-    "logic-hostname": "regular expressions on the host name match",
-    "hostname-match-pcre2": "regular expressions on the host name match",
     "colon-in-path": "a colon in a directory splits only when there is a file before it",
     "env-arrays": "a block without end is an error",
     "xml-basic": "XML is not built yet",
