@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Supervisor {
-    /// Asks one worker to finish: one that serves drains, any other ends at once.
+    /// Asks one worker to finish. One that has not said that it serves may do so at this very moment, so it drains as
+    /// well, but has less time: it may also be in the middle of a long load.
     pub(super) fn drain(
         &mut self,
         now: Duration,
@@ -19,11 +20,11 @@ impl Supervisor {
     ) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match process.state {
-            State::Ready => {
+            State::Forking(_) | State::Starting | State::Ready => {
+                let mercy = if process.state == State::Ready { mercy } else { mercy.min(STOP_GRACE) };
                 process.state = State::Draining(now + mercy);
                 commands.push(Command::Drain { id, heir, mercy });
             }
-            State::Forking(_) | State::Starting => halt(now, id, process, commands),
             State::Draining(_) | State::Stopping(_) | State::Killed => {}
         }
     }

@@ -365,7 +365,7 @@ impl World {
             let serving = self.policies.keys().map(|number| self.serving(*number)).sum::<usize>();
             let promised = usize::from(self.policies[&live]);
             // The first generation serves with its first worker; from the time all are there, the promise holds.
-            self.complete |= serving >= promised;
+            self.complete |= self.serving(live) >= promised;
             assert!(
                 !self.complete || serving >= promised,
                 "{serving} workers serve, {promised} are promised"

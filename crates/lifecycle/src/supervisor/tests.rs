@@ -252,8 +252,9 @@ fn a_first_worker_that_keeps_dying_is_tried_for_ever_unless_somebody_waits_for_t
         for _ in 0..5 {
             let Some(id) = forks(&commands).first().copied() else { break };
             commands = story.tell(Event::WorkerExited { id, ended: Ended::Exit(9) });
-            story.now += crate::throttle::LONGEST;
-            commands.extend(story.tell(Event::Timeout));
+            if forks(&commands).is_empty() {
+                commands = story.wait(crate::throttle::LONGEST);
+            }
         }
         assert_eq!(story.supervisor.is_stopping(), ends);
     }
