@@ -3,7 +3,7 @@
 use super::values::Values;
 use crate::loader::Setting;
 use crate::settings::{AppSettings, AppTarget, PythonSettings};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Characters that make a path a pattern.
@@ -76,6 +76,7 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
     let module = values.last("module").filter(|setting| !setting.text().is_empty());
     let file = values.last("wsgi-file").filter(|setting| !setting.text().is_empty());
     if let Some(setting) = module {
+        warn_of_file(values, setting);
         apps.push(app("", AppTarget::Module(setting.text().to_owned()), setting));
     }
     if let Some(setting) = file {
@@ -109,17 +110,29 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
                 format!("two applications are mounted at `{mountpoint}/`; remove one of them"),
             );
         } else {
-            apps.push(app(mountpoint, target_of(target), setting));
+            apps.push(app(mountpoint, target_of(values, target), setting));
         }
     }
     apps
 }
 
-/// A path when it looks like one, else a module.
-fn target_of(text: &str) -> AppTarget {
-    let is_file =
-        text.contains('/') || text.ends_with(".py") || text.ends_with(".wsgi") && !text.contains(':');
+/// A path when it looks like one, else a module; `site.wsgi` may be either, so the file system decides.
+fn target_of(values: &Values<'_>, text: &str) -> AppTarget {
+    let is_file = text.contains('/')
+        || text.ends_with(".py")
+        || text.ends_with(".wsgi") && values.world.target(Path::new(text)).is_ok();
     if is_file { AppTarget::File(PathBuf::from(text)) } else { AppTarget::Module(text.to_owned()) }
+}
+
+/// A file named where a module belongs.
+fn warn_of_file(values: &mut Values<'_>, setting: &Setting) {
+    let (name, _) = setting.text().split_once(':').unwrap_or((setting.text(), ""));
+    if name.ends_with(".py") || name.contains('/') {
+        let message = format!(
+            "`{name}` looks like a file; write `wsgi-file = {name}`, or the module as package.module"
+        );
+        values.warn(setting, message);
+    }
 }
 
 /// `py-autoreload`; people write true, which uWSGI reads as 0.

@@ -170,6 +170,18 @@ fn numbers_are_read_as_uwsgi_reads_them_with_a_warning() {
 }
 
 #[test]
+fn file_where_a_module_belongs_is_named() {
+    let world = MemoryWorld::default();
+    let said = findings(&run(&world, "margrave --module app.py:app"));
+    assert_eq!(
+        said,
+        [
+            "command line: module: `app.py` looks like a file; write `wsgi-file = app.py`, or the module as package.module"
+        ]
+    );
+}
+
+#[test]
 fn options_without_effect_say_why() {
     check("cheaper = 2", "site.ini:2: cheaper: Margrave knows this option, but it is not built yet");
     check("php-index = x", "belongs to uWSGI's support for PHP");
