@@ -6,18 +6,19 @@ use std::fmt::Write as _;
 /// The text of `--help`: an overview (`None`), or one option or subject.
 pub fn help(topic: Option<&str>) -> String {
     let Some(topic) = topic.map(|topic| topic.trim_start_matches('-')) else { return overview() };
-    if let Some(subject) = SUBJECTS.iter().find(|subject| subject.name == topic) {
-        return subject_help(subject);
-    }
     if topic == "all" {
         return SUBJECTS.iter().map(subject_help).collect::<Vec<_>>().join("\n");
     }
-    match options::find(topic) {
-        Some(row) => option_help(row),
-        None => match crate::suggest::option_for(topic) {
-            Some(meant) => format!("There is no option or subject {topic}. Did you mean {meant}?\n"),
-            None => format!("There is no option or subject {topic}. See margrave --help.\n"),
-        },
+    // A word such as `http` may be both.
+    let option = options::find(topic).map(option_help);
+    let subject = SUBJECTS.iter().find(|subject| subject.name == topic).map(subject_help);
+    let found: Vec<String> = option.into_iter().chain(subject).collect();
+    if !found.is_empty() {
+        return found.join("\n");
+    }
+    match crate::suggest::option_for(topic) {
+        Some(meant) => format!("There is no option or subject {topic}. Did you mean {meant}?\n"),
+        None => format!("There is no option or subject {topic}. See margrave --help.\n"),
     }
 }
 

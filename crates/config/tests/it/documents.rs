@@ -65,6 +65,8 @@ fn help_knows_everything_subjects_and_options() {
         assert!(overview.contains(part), "{part}");
     }
     assert!(help(Some("logging")).contains("--log-format TEXT"));
+    let both = help(Some("http"));
+    assert!(both.contains("Works.") && both.contains("--buffer-size"), "{both}");
     assert!(help(Some("--virtualenv")).contains("Also: virtualenv, venv, pyhome."));
     assert!(help(Some("thunder-lock")).contains("Accepted, no effect"));
     assert!(help(Some("proceses")).contains("Did you mean processes?"));
