@@ -58,7 +58,7 @@ impl Reactor {
                         let heirs = descriptors.into_iter().next().map(Channel::from);
                         self.begin_drain(Duration::from_millis(mercy_ms), heirs);
                     }
-                    Ok(ToWorker::Stop) => self.roles.end(Ending::Stopped),
+                    Ok(ToWorker::Stop) => self.end(Ending::Stopped),
                     Err(error) => self.site.log.say(format_args!("from the master: {error}")),
                 },
                 Ok(None) => return self.handle_master_gone(),
@@ -67,8 +67,14 @@ impl Reactor {
         }
     }
 
+    /// Ends the worker; whoever sleeps in a poll wakes and sees it.
+    fn end(&mut self, ending: Ending) {
+        self.roles.end(ending);
+        self.site.waker.wake();
+    }
+
     pub(crate) fn handle_master_gone(&mut self) {
-        self.roles.end(Ending::MasterGone);
+        self.end(Ending::MasterGone);
     }
 
     fn begin_drain(&mut self, mercy: Duration, heirs: Option<Channel>) {
@@ -125,7 +131,7 @@ impl Reactor {
             && !self.roles.anybody_runs()
             && self.now >= self.help_until;
         if idle || self.now >= deadline {
-            self.roles.end(Ending::Drained);
+            self.end(Ending::Drained);
         }
     }
 

@@ -139,11 +139,19 @@ impl Reactor {
                 self.handle_connection(slot as usize, generation, ready)
             }
             Token::Listener(number) => self.accept(number, ACCEPTS),
-            Token::Waker => self.site.waker.drain(),
+            Token::Waker => self.handle_wake(),
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
             Token::Adoption => self.handle_adoption(),
             Token::Inbox => self.handle_inbox(),
+        }
+    }
+
+    /// A wake-up is for everybody who polls: at the end it stays, and a thread that has taken the lead leaves it to
+    /// the watcher, which clears `watcher_polls` before it handles events.
+    fn handle_wake(&self) {
+        if !self.roles.watcher_polls && self.roles.ending().is_none() {
+            self.site.waker.drain();
         }
     }
 

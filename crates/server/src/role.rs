@@ -39,6 +39,8 @@ pub(crate) struct Roles {
     pub(crate) sequence: u64,
     pub(crate) eagerness: Eagerness,
     pub(crate) watcher_parked: bool,
+    /// The watcher is in a poll, as the leader or still.
+    pub(crate) watcher_polls: bool,
     /// Parked threads that nobody has woken.
     idle: Vec<usize>,
     /// Threads woken for a request that have not taken one yet.
@@ -59,6 +61,7 @@ impl Roles {
             sequence: 0,
             eagerness: Eagerness::default(),
             watcher_parked: false,
+            watcher_polls: false,
             idle: Vec::with_capacity(threads),
             woken: 0,
             threads: vec![None; threads],

@@ -258,10 +258,6 @@ impl ThreadLoop<'_> {
         reactor.recycle(work.request);
         reactor.resume();
         reactor.continue_drain();
-        if reactor.roles.ending().is_some() {
-            // Whoever polls must see it.
-            shared.site.waker.wake();
-        }
         reactor
     }
 

@@ -139,6 +139,7 @@ impl Watcher<'_> {
             // What is ready waits for a thread that is on its way or busy; there is nothing to hurry for.
             let timeout = if reactor.ready.is_empty() { timeout } else { QUICK_TICK };
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
+            reactor.roles.watcher_polls = true;
             drop(reactor);
             self.shared.write_log(&mut self.log);
             if can_help {
@@ -147,6 +148,7 @@ impl Watcher<'_> {
             let _ = self.shared.site.poller.wait(&mut self.events, Some(timeout));
             let claimed = can_help && self.shared.site.withdraw_help();
             reactor = self.shared.lock();
+            reactor.roles.watcher_polls = false;
             reactor.handle_offer_over(claimed);
             reactor.handle_events(&self.events);
         }

@@ -189,6 +189,20 @@ fn a_drain_finishes_what_is_in_flight_and_closes_idle_connections() {
 }
 
 #[test]
+fn a_worker_ends_at_once_after_a_slow_request() {
+    for threads in [1, 2] {
+        let worker = Worker::start(Options { threads, ..Options::default() });
+        let mut client = worker.connect();
+        write!(client, "GET /sleep?100 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        assert_eq!(read_answer(&mut client).status, 200);
+        let began = Instant::now();
+        worker.drain(None);
+        assert_eq!(worker.end(), vec![margrave_server::Ending::Drained; usize::from(threads)]);
+        assert!(began.elapsed() < Duration::from_millis(800), "{threads}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
 fn idle_connections_go_to_the_next_generation() {
     let old = Worker::start(Options::default());
     let new = Worker::start(Options { name: "new", shares: Some(&old), ..Options::default() });
