@@ -2,12 +2,14 @@
 
 use super::{Kind, OptionRow, flag, value};
 
+const NO_TYRANT: &str = "the emperor does not change users yet: set `uid` and `gid` in each vassal";
+
 const NO_ZEUS: &str = "one emperor is enough here: start further ones by themselves";
 
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list().works(),
-    flag(&["emperor-tyrant"], "Runs each vassal as the owner of its file."),
+    flag(&["emperor-tyrant"], "Runs each vassal as the owner of its file.").refused(NO_TYRANT),
     flag(&["emperor-tyrant-nofollow"], "Does not follow links when it looks for the owner."),
     flag(&["emperor-tyrant-initgroups"], "Takes the supplementary groups of the owner."),
     flag(&["emperor-nofollow"], "Does not follow links when it looks at times."),
