@@ -156,8 +156,8 @@ pub enum Fault {
     /// The body ended before `CONTENT_LENGTH`.
     #[error("the FastCGI body ended before its CONTENT_LENGTH")]
     BodyShort,
-    /// The connection does not begin with a PROXY header, or not with one that follows the standard.
-    #[error("the connection does not begin with a valid PROXY header")]
+    /// A PROXY header that does not follow the standard.
+    #[error("the PROXY header that the connection begins with is malformed")]
     ProxyHeader,
     /// A PROXY header of a version, command or kind of address that does not fit a stream of requests.
     #[error("the PROXY header is of a version or kind that is not served here")]

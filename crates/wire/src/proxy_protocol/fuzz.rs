@@ -21,6 +21,7 @@ pub fn check(input: &[u8]) {
             let source = if source == Source::Unix { Source::Connection } else { source };
             assert_eq!(decode(&line, LIMIT), Ok(Decoded::Complete { used: line.len(), source }));
         }
+        Ok(Decoded::Absent) => assert!(!input.is_empty()),
         Ok(Decoded::Incomplete) => assert!(input.len() < LIMIT),
         Err(error) => {
             assert!(error.position <= input.len() && error.status() >= 400);

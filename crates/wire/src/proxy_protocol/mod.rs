@@ -1,7 +1,6 @@
 //! The PROXY protocol, versions 1 and 2: what a balancer says of a connection's client, before the connection's own bytes.
 //!
-//! Whoever may connect can claim any address by it, so that it is to be believed of known balancers only; and where it is
-//! expected it must be there, since otherwise a client could leave it out, or add one of its own.
+//! Whoever may connect can claim any address by it, so that it is to be believed of known balancers only.
 
 use core::net::SocketAddr;
 
@@ -36,6 +35,8 @@ pub enum Source {
 pub enum Decoded {
     /// The header is not complete: call again with more input.
     Incomplete,
+    /// The connection begins with something else.
+    Absent,
     /// A header.
     Complete {
         /// Bytes of input that it took.
