@@ -38,7 +38,7 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         mercy: values.seconds("reload-mercy").unwrap_or(default.mercy),
         harakiri: values.seconds("harakiri"),
         harakiri_kill: values.flag("harakiri-kill").unwrap_or(default.harakiri_kill),
-        harakiri_verbose: values.flag("harakiri-verbose").unwrap_or(default.harakiri_verbose),
+        harakiri_verbose: default.harakiri_verbose,
         touch_reload: values.paths("touch-reload"),
         term_reloads: values.flag("term-reloads").unwrap_or(default.term_reloads),
         exit_on_reload: values.flag("exit-on-reload").unwrap_or(default.exit_on_reload),

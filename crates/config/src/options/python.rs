@@ -24,7 +24,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["catch-exceptions"], "Shows the traceback to the client; for development.").works(),
     value(&["warmup"], Kind::Text, "Path requested once before workers are forked, so that they share more memory; new in Margrave.").works(),
     value(&["switch-interval"], Kind::Duration, "How long a Python thread runs before another may; new in Margrave.").works(),
-    flag(&["enable-threads"], "Lets threads of the application run; on by default.").short('T').works(),
+    flag(&["enable-threads"], "Lets threads of the application run.").short('T').accepted("threads of the application always run"),
     value(&["optimize"], Kind::Integer, "Level of Python's -O.").short('O').works(),
     flag(&["single-interpreter"], "Uses one interpreter per process.").short('i').accepted("this is always so"),
     flag(&["wsgi-strict"], "Follows PEP 3333 strictly.").accepted("this is always so"),

@@ -5,7 +5,7 @@ use super::{Kind, OptionRow, flag, value};
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["harakiri"], Kind::Seconds, "Longest time of one request.").short('t').works(),
-    flag(&["harakiri-verbose"], "Logs more about a request that took too long.").works(),
+    flag(&["harakiri-verbose"], "Logs more about a request that took too long.").accepted("its stack is always in the log"),
     flag(&["harakiri-kill"], "Kills the worker at the deadline, as uWSGI does, instead of ending the request; new in Margrave.").works(),
     value(&["max-requests"], Kind::Integer, "Recycles a worker after so many requests.").short('R').works(),
     value(&["max-requests-delta"], Kind::Integer, "Spread of `max-requests` between workers.").works(),
