@@ -11,10 +11,9 @@ use crate::delivery::Rest;
 use crate::log::Line;
 use crate::reactor::Work;
 use crate::threads::Shared;
-use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
-use margrave_wire::{Known, Protocol as Dialect, Request, ResponseEncoder, ResponseError};
+use margrave_wire::{Known, Request, ResponseEncoder, ResponseError};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -99,10 +98,7 @@ impl<'a> Exchange<'a> {
         work: &'a mut Work,
         scratch: &'a mut Scratch,
     ) -> Self {
-        let dialect = match shared.site.listeners[usize::from(work.listener)].protocol {
-            Protocol::Http => Dialect::Http,
-            Protocol::Uwsgi => Dialect::Uwsgi,
-        };
+        let dialect = shared.site.listeners[usize::from(work.listener)].dialect();
         scratch.out.clear();
         scratch.line.clear();
         scratch.variables.clear();
@@ -295,6 +291,9 @@ impl<'a> Exchange<'a> {
         }
         self.failed = true;
         if self.stage == Stage::HeadSent {
+            if self.encoder.ends_by_close() {
+                net::reset_on_close(self.work.fd.as_fd());
+            }
             self.encoder.abort();
             self.stage = Stage::Over(Next::Close);
             return;

@@ -4,11 +4,10 @@ use crate::connection::Next;
 use crate::date::with_date;
 use crate::log::Line;
 use crate::reactor::Reactor;
-use margrave_config::settings::Protocol;
 use margrave_static_files::{Found, answer};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::clock;
-use margrave_wire::{Known, Protocol as Dialect, Request, ResponseEncoder};
+use margrave_wire::{Known, Request, ResponseEncoder};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::UNIX_EPOCH;
@@ -23,10 +22,7 @@ impl Reactor {
 
     pub(crate) fn answer_with_file(&mut self, slot: usize, request: Box<Request>, found: Found) {
         let site = Arc::clone(&self.site);
-        let dialect = match site.listeners[usize::from(self.connections[slot].listener)].protocol {
-            Protocol::Http => Dialect::Http,
-            Protocol::Uwsgi => Dialect::Uwsgi,
-        };
+        let dialect = site.listeners[usize::from(self.connections[slot].listener)].dialect();
         let mut encoder = ResponseEncoder::new(dialect, &request);
         let answer = answer(&request, &found, UNIX_EPOCH + clock::wall());
         let added = site.http.add_header.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -7,7 +7,9 @@ use crate::reactor::{Reactor, Work};
 use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
-use margrave_wire::{BodyDecoder, BodyLength, Decoded, Peer as WirePeer, Request, WireError, http1, uwsgi};
+use margrave_wire::{
+    BodyDecoder, BodyLength, Decoded, Peer as WirePeer, Request, WireError, http1, scgi, uwsgi,
+};
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -81,7 +83,7 @@ impl Reactor {
     }
 
     fn is_binary(&self, slot: usize) -> bool {
-        self.site.listeners[usize::from(self.connections[slot].listener)].protocol == Protocol::Uwsgi
+        self.site.listeners[usize::from(self.connections[slot].listener)].protocol != Protocol::Http
     }
 
     fn feed_head(&mut self, slot: usize, bytes: &[u8]) {
@@ -139,6 +141,14 @@ impl Reactor {
                 uwsgi::Decoded::Request { used } => Head::Request { used },
                 uwsgi::Decoded::Ping { used } => Head::Ping { used },
             },
+            Protocol::Scgi | Protocol::ScgiNph => {
+                match scgi::decode(bytes, &self.site.limits, &peer, request)? {
+                    Decoded::Incomplete => Head::Incomplete,
+                    Decoded::Complete { used } => Head::Request { used },
+                }
+            }
+            // TODO
+            Protocol::Fastcgi | Protocol::FastcgiNph => Head::Incomplete,
         })
     }
 

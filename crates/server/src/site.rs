@@ -12,7 +12,7 @@ use margrave_stats::scoreboard::{Counter, Layout, Slot};
 use margrave_sys::channel::Channel;
 use margrave_sys::net::PeerAddress;
 use margrave_sys::poller::{Poller, Waker};
-use margrave_wire::Limits;
+use margrave_wire::{Limits, Protocol as Dialect};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -156,6 +156,20 @@ impl Site {
 }
 
 impl Listener {
+    /// The form that answers have.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.protocol {
+            Protocol::Http => Dialect::Http,
+            Protocol::Uwsgi | Protocol::FastcgiNph | Protocol::ScgiNph => Dialect::Uwsgi,
+            Protocol::Fastcgi | Protocol::Scgi => Dialect::Cgi,
+        }
+    }
+
+    /// Requests and answers come in FastCGI's records.
+    pub(crate) fn has_records(&self) -> bool {
+        matches!(self.protocol, Protocol::Fastcgi | Protocol::FastcgiNph)
+    }
+
     fn new(info: ListenerInfo, fd: OwnedFd, settings: &[ListenerSettings]) -> Option<Self> {
         let ListenerSettings { protocol, option, .. } = settings.get(usize::from(info.index))?;
         let port = match info.address.rsplit_once(':') {

@@ -323,6 +323,15 @@ fn a_uwsgi_packet_is_answered_and_the_connection_closed() {
 }
 
 #[test]
+fn a_cut_answer_that_only_the_end_would_end_is_a_reset() {
+    let worker = Worker::start(Options { protocol: Protocol::Uwsgi, ..Options::default() });
+    let mut client = worker.connect();
+    client.write_all(&packet(&[("REQUEST_METHOD", "GET"), ("PATH_INFO", "/cut")])).unwrap();
+    let mut answer = Vec::new();
+    assert_eq!(client.read_to_end(&mut answer).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_uwsgi_ping_is_answered_and_an_unknown_modifier_refused() {
     let worker = Worker::start(Options { protocol: Protocol::Uwsgi, ..Options::default() });
     for (modifier, expected) in [(100, uwsgi::PONG), (5, &b"HTTP/1.1 "[..])] {

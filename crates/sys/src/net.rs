@@ -369,6 +369,12 @@ pub fn send_file(
     Ok(rustix::io::retry_on_intr(|| rustix::fs::sendfile(connection, file, Some(offset), length))?)
 }
 
+/// Makes the coming close a reset, so that the peer of a TCP connection does not take what it has for the whole.
+pub fn reset_on_close(connection: BorrowedFd<'_>) {
+    // Without effect on UNIX sockets, which know no reset.
+    let _ = sockopt::set_socket_linger(connection, Some(std::time::Duration::ZERO));
+}
+
 /// Tells the peer that no more bytes will come, while its own may still be read.
 pub fn shutdown_write(connection: BorrowedFd<'_>) {
     // A peer that has gone already needs no telling.

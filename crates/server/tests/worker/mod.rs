@@ -241,7 +241,11 @@ impl Executor for App {
             "/name" => whole(exchange, self.name.as_bytes()),
             "/big" => self.big(exchange, number),
             "/file" => file(exchange, number),
-            "/fail" => return exchange.fail(),
+            "/cut" => {
+                exchange.start(b"200 OK", &mut std::iter::empty(), None).unwrap();
+                exchange.write(b"some").unwrap();
+                return exchange.fail();
+            }
             _ => whole(exchange, b"hello"),
         };
         match result {

@@ -156,6 +156,11 @@ impl ResponseEncoder {
     pub fn is_bodyless(&self) -> bool {
         self.framing == Framing::Bodyless
     }
+    /// Only the end of the connection ends the body, so that a cut body looks like a whole one.
+    #[must_use]
+    pub fn ends_by_close(&self) -> bool {
+        self.framing == Framing::Close
+    }
     /// Bytes of the head.
     #[must_use]
     pub fn head_len(&self) -> usize {
