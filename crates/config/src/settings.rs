@@ -50,6 +50,33 @@ pub enum Protocol {
     Uwsgi,
     /// HTTP/1.1 (`http`, `http-socket`, `http11-socket`).
     Http,
+    /// FastCGI, answered with a CGI head (`fastcgi-socket`).
+    Fastcgi,
+    /// FastCGI, answered with an HTTP head (`fastcgi-nph-socket`).
+    FastcgiNph,
+    /// SCGI, answered with a CGI head (`scgi-socket`).
+    Scgi,
+    /// SCGI, answered with an HTTP head (`scgi-nph-socket`).
+    ScgiNph,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 6] =
+        [Self::Uwsgi, Self::Http, Self::Fastcgi, Self::FastcgiNph, Self::Scgi, Self::ScgiNph];
+
+    /// Its name, as `protocol` takes it and the stats server gives it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uwsgi => "uwsgi",
+            Self::Http => "http",
+            Self::Fastcgi => "fastcgi",
+            Self::FastcgiNph => "fastcgi-nph",
+            Self::Scgi => "scgi",
+            Self::ScgiNph => "scgi-nph",
+        }
+    }
 }
 
 /// Where a listener is bound.
@@ -113,6 +140,8 @@ pub struct HttpSettings {
     pub write_buffer: usize,
     /// `forwarded-allow`: peers whose `X-Forwarded-Proto` is believed.
     pub forwarded_allow: Trust,
+    /// `enable-proxy-protocol`: peers that are believed may begin an HTTP connection with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// `underscore-headers`: pass fields whose name has an underscore.
     pub underscore_headers: bool,
     /// `add-header`: `Name: value` lines added to every response.
@@ -131,6 +160,7 @@ impl Default for HttpSettings {
             io_timeout: Duration::from_secs(60),
             write_buffer: 1024 * 1024,
             forwarded_allow: Trust::Private,
+            proxy_protocol: false,
             underscore_headers: false,
             add_header: Vec::new(),
             dynamic_apps: false,

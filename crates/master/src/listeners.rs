@@ -56,8 +56,7 @@ impl Bound {
                     format!("http://{local} (every address of this machine)")
                 }
             }
-            (_, Protocol::Http) => format!("http on {}", self.address),
-            (_, Protocol::Uwsgi) => format!("uwsgi on {}", self.address),
+            (_, protocol) => format!("{} on {}", protocol.name(), self.address),
         }
     }
 }

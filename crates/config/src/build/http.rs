@@ -20,6 +20,8 @@ pub fn build(values: &mut Values<'_>) -> HttpSettings {
         io_timeout: timeouts.into_iter().flatten().max().unwrap_or(default.io_timeout),
         write_buffer: bytes(values, "write-buffer").unwrap_or(default.write_buffer),
         forwarded_allow: trust(values).unwrap_or(default.forwarded_allow),
+        proxy_protocol: values.flag("enable-proxy-protocol").unwrap_or(false)
+            || values.flag("http-enable-proxy-protocol").unwrap_or(false),
         underscore_headers: values.flag("underscore-headers").unwrap_or(default.underscore_headers),
         add_header: add_header(values),
         dynamic_apps: values.flag("dynamic-apps").unwrap_or(default.dynamic_apps),

@@ -11,6 +11,19 @@ use std::path::Path;
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8000;
 
+/// Options that name a socket to listen on.
+const SOCKETS: &[&str] = &[
+    "socket",
+    "uwsgi-socket",
+    "http-socket",
+    "http11-socket",
+    "http",
+    "fastcgi-socket",
+    "fastcgi-nph-socket",
+    "scgi-socket",
+    "scgi-nph-socket",
+];
+
 /// Permission bits of `chmod-socket` without a value.
 const OPEN_TO_ALL: u32 = 0o666;
 
@@ -18,7 +31,7 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
     let default_protocol = protocol(values);
     let is_abstract = values.flag("abstract-socket").unwrap_or(false);
     let mut listeners: Vec<ListenerSettings> = Vec::new();
-    for setting in values.all(&["socket", "uwsgi-socket", "http-socket", "http11-socket", "http"]) {
+    for setting in values.all(SOCKETS) {
         let parsed = values::address(setting.text());
         let Some(address) = values.keep(setting, parsed) else { continue };
         let address = match address {
@@ -40,6 +53,10 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
         let protocol = match setting.row.name() {
             "socket" => default_protocol,
             "uwsgi-socket" => Protocol::Uwsgi,
+            "fastcgi-socket" => Protocol::Fastcgi,
+            "fastcgi-nph-socket" => Protocol::FastcgiNph,
+            "scgi-socket" => Protocol::Scgi,
+            "scgi-nph-socket" => Protocol::ScgiNph,
             _ => Protocol::Http,
         };
         let (option, origin) = (setting.name.clone(), setting.origin.to_string());
@@ -70,13 +87,14 @@ pub fn add_default(settings: &mut Settings) {
 
 fn protocol(values: &mut Values<'_>) -> Protocol {
     let Some(setting) = values.last("protocol") else { return Protocol::Uwsgi };
+    let named = |text: &str| Protocol::ALL.into_iter().find(|protocol| protocol.name() == text);
     match setting.text() {
-        "uwsgi" => Protocol::Uwsgi,
-        "http" | "http11" => Protocol::Http,
-        other => {
-            values.error(setting, format!("Margrave does not speak `{other}`; write uwsgi or http"));
+        "http11" => Protocol::Http,
+        text => named(text).unwrap_or_else(|| {
+            let names = Protocol::ALL.map(Protocol::name).join(", ");
+            values.error(setting, format!("Margrave does not speak `{text}`; write one of {names}"));
             Protocol::Uwsgi
-        }
+        }),
     }
 }
 

@@ -2,10 +2,6 @@
 
 use super::{Kind, OptionRow, flag, value};
 
-const NO_FASTCGI: &str =
-    "Margrave does not speak FastCGI yet: use `socket` with uwsgi_pass, or `http-socket` with proxy_pass";
-const NO_SCGI: &str =
-    "Margrave does not speak SCGI yet: use `socket` with uwsgi_pass, or `http-socket` with proxy_pass";
 const NO_TLS: &str =
     "Margrave does not speak TLS yet: end TLS in the proxy in front, and use `http-socket` or `socket` here";
 const ONE_MODIFIER: &str = "Margrave serves Python only, whatever the modifier says";
@@ -17,7 +13,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["http-socket"], Kind::Address, "Listens for HTTP in the workers.").list().works(),
     value(&["http11-socket"], Kind::Address, "Listens for HTTP in the workers; the same as `http-socket`, which keeps connections too.").list().works(),
     value(&["http", "httprouter"], Kind::Address, "Listens for HTTP; served by the workers themselves, without a router process.").list().works(),
-    value(&["protocol", "socket-protocol"], Kind::Text, "What sockets named by `socket` speak: uwsgi or http.").works(),
+    value(&["protocol", "socket-protocol"], Kind::Text, "What sockets named by `socket` speak: uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph.").works(),
     value(&["listen"], Kind::Integer, "Connections that may wait to be accepted, per socket.").short('l').works(),
     value(&["chmod-socket", "chmod"], Kind::Mode, "Permission bits of UNIX sockets; 666 when no value is given.").optional().short('C').works(),
     value(&["chown-socket"], Kind::Text, "Owner of UNIX sockets as user or user:group.").works(),
@@ -43,12 +39,12 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["remap-modifier"], Kind::Text, "Replaces one modifier by another.").accepted(ONE_MODIFIER),
     value(&["http-socket-modifier1"], Kind::Integer, "Sets modifier1 of requests on `http-socket`.").accepted(ONE_MODIFIER),
     value(&["http-socket-modifier2"], Kind::Integer, "Sets modifier2 of requests on `http-socket`.").accepted(ONE_MODIFIER),
-    value(&["fastcgi-socket"], Kind::Address, "Listens for FastCGI.").list().refused(NO_FASTCGI),
-    value(&["fastcgi-nph-socket"], Kind::Address, "Listens for FastCGI in NPH mode.").list().refused(NO_FASTCGI),
+    value(&["fastcgi-socket"], Kind::Address, "Listens for FastCGI.").list().works(),
+    value(&["fastcgi-nph-socket"], Kind::Address, "Listens for FastCGI and answers with HTTP heads (NPH).").list().works(),
     value(&["fastcgi-modifier1"], Kind::Integer, "Sets modifier1 of FastCGI requests.").accepted(ONE_MODIFIER),
     value(&["fastcgi-modifier2"], Kind::Integer, "Sets modifier2 of FastCGI requests.").accepted(ONE_MODIFIER),
-    value(&["scgi-socket"], Kind::Address, "Listens for SCGI.").list().refused(NO_SCGI),
-    value(&["scgi-nph-socket"], Kind::Address, "Listens for SCGI in NPH mode.").list().refused(NO_SCGI),
+    value(&["scgi-socket"], Kind::Address, "Listens for SCGI.").list().works(),
+    value(&["scgi-nph-socket"], Kind::Address, "Listens for SCGI and answers with HTTP heads (NPH).").list().works(),
     value(&["scgi-modifier1"], Kind::Integer, "Sets modifier1 of SCGI requests.").accepted(ONE_MODIFIER),
     value(&["scgi-modifier2"], Kind::Integer, "Sets modifier2 of SCGI requests.").accepted(ONE_MODIFIER),
     value(&["raw-socket"], Kind::Address, "Hands bare connections to the application.").list().refused("raw sockets are not built: let the application listen itself"),

@@ -139,8 +139,7 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("mount = /a=x\nmount = /a=y", "two applications are mounted at `/a/`");
     check_error("static-map = static=/x", "`static` is no path; write /static=/x");
     check_error("env = A", "`A` has no `=`; write it as NAME=value");
-    check_error("protocol = fastcgi", "Margrave does not speak `fastcgi`; write uwsgi or http");
-    check_error("fastcgi-socket = :9000", "site.ini:2: fastcgi-socket: Margrave does not speak FastCGI yet");
+    check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
     check_error("logger = redislog:x", "is no logger that Margrave has");
     check_error("logto = 127.0.0.1:514", "written as `log-socket = 127.0.0.1:514`");

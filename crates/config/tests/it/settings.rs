@@ -79,6 +79,28 @@ fn protocol_changes_sockets_named_plainly_wherever_it_stands() {
 }
 
 #[test]
+fn fastcgi_and_scgi_sockets_are_named_by_option_or_protocol() {
+    let listen =
+        settings("fastcgi-socket = :1\nfastcgi-nph-socket = :2\nscgi-socket = :3\nscgi-nph-socket = :4")
+            .listen;
+    assert_eq!(
+        listen.listeners.iter().map(|one| one.protocol).collect::<Vec<_>>(),
+        [Protocol::Fastcgi, Protocol::FastcgiNph, Protocol::Scgi, Protocol::ScgiNph]
+    );
+    for protocol in Protocol::ALL {
+        let listen = settings(&format!("socket = :1\nprotocol = {}", protocol.name())).listen;
+        assert_eq!(listen.listeners[0].protocol, protocol);
+    }
+}
+
+#[test]
+fn proxy_protocol_is_read_when_either_option_says_so() {
+    assert!(!settings("http = :1").http.proxy_protocol);
+    assert!(settings("http = :1\nenable-proxy-protocol = true").http.proxy_protocol);
+    assert!(settings("http = :1\nhttp-enable-proxy-protocol = true").http.proxy_protocol);
+}
+
+#[test]
 fn an_application_without_a_socket_is_served_on_a_local_port() {
     let listen = settings("").listen;
     assert_eq!(listen.listeners.len(), 1);

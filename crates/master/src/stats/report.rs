@@ -3,7 +3,6 @@
 //! What Margrave does not have (signal queues, modifiers, async switches) is 0, as in an idle uWSGI.
 
 use crate::generation::{Generation, Tally, Worker};
-use margrave_config::settings::Protocol;
 use margrave_lifecycle::message::ForkId;
 use margrave_stats::scoreboard::{Counter, Slot, ThreadWord};
 use margrave_sys::{clock, process};
@@ -110,10 +109,7 @@ impl<'a> Report<'a> {
                 let (queue, max_queue) = margrave_sys::backlog::of(&bound.fd).unwrap_or_default();
                 SocketReport {
                     name: &bound.address,
-                    proto: match bound.settings.protocol {
-                        Protocol::Uwsgi => "uwsgi",
-                        Protocol::Http => "http",
-                    },
+                    proto: bound.settings.protocol.name(),
                     queue,
                     max_queue,
                     shared: 0,
