@@ -32,8 +32,9 @@ pub struct Built {
 /// Builds settings.
 pub fn build(reading: &Reading, world: &dyn World) -> Built {
     let mut values = Values::new(&reading.settings, world);
-    let settings = Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values) };
-    Built { settings: finish(settings, reading), findings: values.findings }
+    let mut settings = Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values) };
+    listen::add_default(&mut settings);
+    Built { settings, findings: values.findings }
 }
 
 fn slices(values: &mut Values<'_>) -> Settings {
@@ -51,12 +52,6 @@ fn slices(values: &mut Values<'_>) -> Settings {
         opt: Vec::new(),
         magic: Vec::new(),
     }
-}
-
-fn finish(mut settings: Settings, reading: &Reading) -> Settings {
-    settings.process.strict = reading.strict;
-    listen::add_default(&mut settings);
-    settings
 }
 
 impl Built {

@@ -8,7 +8,10 @@
 pub const MAX_REPLACEMENTS: usize = 1_000;
 
 /// Length of one value after expansion.
-pub const MAX_VALUE_BYTES: usize = 1 << 20;
+pub const MAX_VALUE_BYTES: usize = 256 << 10;
+
+/// Length of all values after expansion.
+pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
 
 /// What became of a value.
 #[derive(Debug, PartialEq, Eq)]

@@ -91,6 +91,7 @@ pub struct Loader<'w> {
     last_file: Option<String>,
     depth: usize,
     loads: usize,
+    expanded_bytes: usize,
     /// Whether the source being read was named by `include` or `inherit`.
     in_template: bool,
     inject_before: Vec<String>,
@@ -125,8 +126,6 @@ pub struct Reading {
     pub raw: RawConfig,
     /// `uwsgi.magic_table`.
     pub magic: Vec<(char, String)>,
-    /// Whether `strict` is on.
-    pub strict: bool,
 }
 
 impl<'w> Loader<'w> {
@@ -142,6 +141,7 @@ impl<'w> Loader<'w> {
             last_file: None,
             depth: 0,
             loads: 0,
+            expanded_bytes: 0,
             in_template: false,
             inject_before: Vec::new(),
             inject_after: Vec::new(),
@@ -184,7 +184,6 @@ impl<'w> Loader<'w> {
             shown: self.wants_show.then(|| self.raw.show()),
             magic: self.magic.entries(),
             raw: self.raw,
-            strict: self.strict,
         }
     }
 

@@ -232,8 +232,6 @@ pub struct PythonSettings {
     pub warmup: Option<String>,
     /// `switch-interval`: the interpreter's thread switch interval.
     pub switch_interval: Duration,
-    /// `enable-threads`.
-    pub enable_threads: bool,
     /// `optimize` / `py-optimize`.
     pub optimize: u8,
 }
@@ -254,7 +252,6 @@ impl Default for PythonSettings {
             catch_exceptions: false,
             warmup: None,
             switch_interval: Duration::from_micros(500),
-            enable_threads: true,
             optimize: 0,
         }
     }
@@ -289,8 +286,6 @@ pub struct ProcessSettings {
     pub harakiri: Option<Duration>,
     /// `harakiri-kill`: kill the worker at the deadline instead of ending the request.
     pub harakiri_kill: bool,
-    /// `harakiri-verbose`.
-    pub harakiri_verbose: bool,
     /// `touch-reload`.
     pub touch_reload: Vec<PathBuf>,
     /// `term-reloads`: SIGTERM reloads instead of stopping.
@@ -311,10 +306,6 @@ pub struct ProcessSettings {
     pub locks: u16,
     /// `memory-report`.
     pub memory_report: bool,
-    /// `no-orphans`.
-    pub no_orphans: bool,
-    /// `strict`.
-    pub strict: bool,
 }
 
 impl Default for ProcessSettings {
@@ -333,7 +324,6 @@ impl Default for ProcessSettings {
             mercy: Duration::from_secs(60),
             harakiri: None,
             harakiri_kill: false,
-            harakiri_verbose: false,
             touch_reload: Vec::new(),
             term_reloads: false,
             exit_on_reload: false,
@@ -344,8 +334,6 @@ impl Default for ProcessSettings {
             procname_append: String::new(),
             locks: 0,
             memory_report: false,
-            no_orphans: false,
-            strict: false,
         }
     }
 }
@@ -377,8 +365,6 @@ pub struct HostSettings {
     pub daemonize2: Option<PathBuf>,
     /// `vacuum`: remove sockets and pidfiles that we created.
     pub vacuum: bool,
-    /// `close-on-exec`.
-    pub close_on_exec: bool,
 }
 
 impl Default for HostSettings {
@@ -396,7 +382,6 @@ impl Default for HostSettings {
             daemonize: None,
             daemonize2: None,
             vacuum: true,
-            close_on_exec: true,
         }
     }
 }

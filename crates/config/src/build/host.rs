@@ -19,7 +19,6 @@ pub fn build(values: &mut Values<'_>) -> HostSettings {
         daemonize: log_file(values, "daemonize"),
         daemonize2: log_file(values, "daemonize2"),
         vacuum: values.flag("vacuum").unwrap_or(default.vacuum),
-        close_on_exec: values.flag("close-on-exec").unwrap_or(default.close_on_exec),
     }
 }
 

@@ -38,7 +38,6 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         mercy: values.seconds("reload-mercy").unwrap_or(default.mercy),
         harakiri: values.seconds("harakiri"),
         harakiri_kill: values.flag("harakiri-kill").unwrap_or(default.harakiri_kill),
-        harakiri_verbose: default.harakiri_verbose,
         touch_reload: values.paths("touch-reload"),
         term_reloads: values.flag("term-reloads").unwrap_or(default.term_reloads),
         exit_on_reload: values.flag("exit-on-reload").unwrap_or(default.exit_on_reload),
@@ -49,8 +48,6 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         procname_append: values.text("procname-append").unwrap_or_default().to_owned(),
         locks: values.bounded("locks", 0, u16::MAX).unwrap_or(default.locks),
         memory_report: values.flag("memory-report").unwrap_or(default.memory_report),
-        no_orphans: default.no_orphans,
-        strict: default.strict,
     };
     check_threads(values, &process);
     // Naming any part of the names asks for names, as in uWSGI.

@@ -25,7 +25,6 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         catch_exceptions: values.flag("catch-exceptions").unwrap_or(default.catch_exceptions),
         warmup: values.text("warmup").map(str::to_owned),
         switch_interval: switch_interval(values).unwrap_or(default.switch_interval),
-        enable_threads: default.enable_threads,
         optimize: values.bounded("optimize", 0, 2).map_or(default.optimize, |level| level as u8),
     }
 }

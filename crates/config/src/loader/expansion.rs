@@ -66,11 +66,19 @@ impl Loader<'_> {
             match expand::expand(&value, symbol, |name| resolve(self, name, &origin))? {
                 Expansion::Unchanged => {}
                 Expansion::Changed(text) => {
+                    self.expanded_bytes += text.len();
+                    if self.expanded_bytes > expand::MAX_EXPANDED_BYTES {
+                        let what = "the size of all expanded values in bytes".to_owned();
+                        return Err(
+                            Problem::TooLarge { origin, what, limit: expand::MAX_EXPANDED_BYTES }.into()
+                        );
+                    }
                     self.warn_of_leftover(symbol, &key, &value, &text, &origin);
                     self.raw.entries[at].value = Some(text);
                 }
                 Expansion::Endless => {
-                    let message = "the value refers to itself and grows without end; break the circle";
+                    let message =
+                        "the value grows without end, perhaps since it refers to itself; break the circle";
                     return Err(Diagnostic::error(&origin, &key, message).into());
                 }
             }

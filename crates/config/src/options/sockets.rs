@@ -20,7 +20,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["reuse-port"], "Sets SO_REUSEPORT on TCP sockets.").works(),
     flag(&["abstract-socket"], "Makes every UNIX socket one of the abstract namespace.").short('a').works(),
     value(&["socket-timeout"], Kind::Seconds, "Longest silence of a client while it sends a request or takes the answer.").short('z').works(),
-    flag(&["close-on-exec", "close-on-exec2"], "Keeps sockets out of programs that the application starts; on by default.").works(),
+    flag(&["close-on-exec", "close-on-exec2"], "Keeps sockets out of programs that the application starts.").accepted("this is always so"),
     flag(&["tcp-nodelay"], "Sends small segments at once.").accepted("answers are always sent with TCP_NODELAY"),
     flag(&["no-defer-accept"], "Accepts connections before they send anything.").accepted("connections are always accepted at once; idle ones cost next to nothing"),
     flag(&["so-keepalive"], "Enables TCP keep-alive probes."),

@@ -114,7 +114,12 @@ fn no_command_line_makes_the_parser_panic() {
 #[test]
 fn what_could_go_on_for_ever_has_a_bound() {
     let many = "print = x\n".repeat(100_001);
+    let doubling: String = (1..40).map(|at| format!("k{at} = x%(k{})%(k{0})\n", at - 1)).collect();
+    let doubling = format!("k0 = 0123456789\n{doubling}");
+    let wide = format!("big = {}\n{}", "x".repeat(200_000), "k = y%(big)\n".repeat(200));
     for (text, message) in [
+        (doubling.as_str(), "grows without end"),
+        (wide.as_str(), "the size of all expanded values in bytes exceeds the bound"),
         ("ini = site.ini", "the depth of files that load one another exceeds the bound of 32"),
         ("include = site.ini", "the depth of files that load one another exceeds the bound of 32"),
         ("inherit = site.ini", "exceeds the bound"),

@@ -217,11 +217,9 @@ fn logs_go_where_they_are_sent() {
 #[test]
 fn defaults_are_the_safe_ones() {
     let found = settings("");
-    assert!(
-        found.python.need_app && found.python.enable_threads && found.host.vacuum && found.host.close_on_exec
-    );
-    let found = settings("need-app = false\nvacuum = off\nclose-on-exec = 0");
-    assert!(!found.python.need_app && !found.host.vacuum && !found.host.close_on_exec);
+    assert!(found.python.need_app && found.host.vacuum);
+    let found = settings("need-app = false\nvacuum = off");
+    assert!(!found.python.need_app && !found.host.vacuum);
 }
 
 #[test]
