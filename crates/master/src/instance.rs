@@ -509,6 +509,12 @@ impl Instance {
                 let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
                 let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
                 if let Some(worker) = self.workers.get(&id) {
+                    // A whole generation leaves: a connection passed to it by an even older one would be lost.
+                    if let Some(own) = self.generations.get(&worker.generation)
+                        && heir != Some(worker.generation)
+                    {
+                        own.adoption.end_sending();
+                    }
                     send(worker, &message, &descriptors);
                 }
                 self.mark_leaving(id);

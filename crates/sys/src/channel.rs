@@ -82,6 +82,12 @@ impl Channel {
         Ok((received.bytes > 0).then_some((received.bytes, descriptors)))
     }
 
+    /// Ends sending on this end, for everybody who holds it: the peer reads what was sent, then the end.
+    pub fn end_sending(&self) {
+        // A peer that has gone already needs no telling.
+        let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Write);
+    }
+
     /// The descriptor itself, given away.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
@@ -126,6 +132,16 @@ mod tests {
         let (a, b) = Channel::pair().unwrap();
         drop(a);
         assert!(b.recv(&mut [0; 4]).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_was_sent_before_the_end_is_read_and_nothing_follows() {
+        let (a, b) = Channel::pair().unwrap();
+        a.send(b"last", &[]).unwrap();
+        a.end_sending();
+        assert_eq!(a.send(b"late", &[]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(b.recv(&mut [0; 8]).unwrap().unwrap().0, 4);
+        assert!(b.recv(&mut [0; 8]).unwrap().is_none());
     }
 
     #[test]
