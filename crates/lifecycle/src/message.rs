@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Longest encoded message in bytes; a longer one is an error of ours.
@@ -147,6 +148,8 @@ pub struct Adopted {
     pub served: u32,
     /// Bytes read from it and not consumed.
     pub input: Vec<u8>,
+    /// The client that a PROXY header named.
+    pub client: Option<SocketAddr>,
 }
 
 /// A request that waits in a busy worker, passed with its connection to an idle one of the same generation.
@@ -159,6 +162,8 @@ pub struct Passed {
     pub served: u32,
     /// Bytes read from it behind this request.
     pub input: Vec<u8>,
+    /// The client that a PROXY header named.
+    pub client: Option<SocketAddr>,
     /// Names and values of the request's meta-variables, in order.
     pub vars: Vec<(Vec<u8>, Vec<u8>)>,
     /// The client speaks HTTP/1.0.

@@ -5,7 +5,9 @@ use crate::output::Output;
 use margrave_sys::net::PeerAddress;
 use margrave_wire::BodyDecoder;
 use margrave_wire::Request;
+use margrave_wire::fastcgi;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -51,6 +53,12 @@ pub(crate) struct Connection {
     pub(crate) readable: bool,
     /// The peer has closed its sending side.
     pub(crate) hangup: bool,
+    /// What half a FastCGI record may have left; `None` in the other protocols.
+    pub(crate) records: Option<Box<fastcgi::Decoder>>,
+    /// It may begin with a PROXY header, which has not been looked for yet.
+    pub(crate) awaits_proxy: bool,
+    /// The client that a PROXY header named.
+    pub(crate) client: Option<SocketAddr>,
     /// Bytes read and not consumed.
     pub(crate) input: Vec<u8>,
     /// A head has begun to arrive, and its time runs.
@@ -94,6 +102,9 @@ impl Connection {
             phase: Phase::Reading,
             readable: true,
             hangup: false,
+            records: None,
+            awaits_proxy: false,
+            client: None,
             input: Vec::new(),
             head_began: false,
             partial: None,
@@ -104,14 +115,29 @@ impl Connection {
         }
     }
 
+    /// The number of the request under way, where there are FastCGI's records.
+    pub(crate) fn record_id(&self) -> Option<u16> {
+        self.records.as_ref().map(|records| records.id())
+    }
+
+    /// Nothing has been read that belongs to a further request.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.input.is_empty() && !self.is_within_record()
+    }
+
+    /// The rest of what is being read makes sense to this connection's decoder only.
+    fn is_within_record(&self) -> bool {
+        self.records.as_ref().is_some_and(|records| !records.is_idle())
+    }
+
     /// Between requests, with nothing of the next one read: it can be closed or passed on without loss.
     pub(crate) fn is_idle(&self) -> bool {
-        self.phase == Phase::Reading && self.served > 0 && self.input.is_empty()
+        self.phase == Phase::Reading && self.served > 0 && self.is_quiet()
     }
 
     /// No thread works for it and nothing is owed: another process could go on with it.
     pub(crate) fn can_be_passed(&self) -> bool {
-        self.phase == Phase::Reading && self.output.is_empty()
+        self.phase == Phase::Reading && self.output.is_empty() && !self.is_within_record()
     }
 }
 

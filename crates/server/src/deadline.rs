@@ -1,11 +1,9 @@
 //! Deadlines of requests: the client is answered at once, the thread is asked to give up.
 
 use crate::connection::{Next, Phase};
-use crate::date::with_date;
 use crate::lane::Forfeit;
 use crate::reactor::Reactor;
 use margrave_stats::scoreboard::ThreadWord;
-use margrave_wire::http1;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -70,9 +68,8 @@ impl Reactor {
         match forfeit {
             Forfeit::AfterHead => self.close(slot),
             Forfeit::BeforeHead => {
-                let mut answer = Vec::with_capacity(256);
-                with_date(|date| http1::encode_error(OVERDUE_STATUS, date.as_bytes(), &mut answer));
-                connection.output.push(&answer);
+                let answer = self.refusal(slot, OVERDUE_STATUS).unwrap_or_default();
+                self.connections[slot].output.push(&answer);
                 self.answer(slot, Next::Linger);
             }
         }

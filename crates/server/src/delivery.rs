@@ -17,7 +17,18 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What an application's thread leaves to the reactor.
 pub(crate) enum Rest<'a> {
     Bytes(&'a [u8]),
-    File { file: File, offset: u64, length: u64 },
+    File {
+        file: File,
+        offset: u64,
+        length: u64,
+    },
+    /// The same in FastCGI's records.
+    RecordedFile {
+        file: File,
+        offset: u64,
+        length: u64,
+        id: u16,
+    },
 }
 
 impl Reactor {
@@ -31,6 +42,9 @@ impl Reactor {
         match rest {
             Rest::Bytes(bytes) => connection.output.push(bytes),
             Rest::File { file, offset, length } => connection.output.push_file(file, offset, length),
+            Rest::RecordedFile { file, offset, length, id } => {
+                connection.output.push_recorded_file(file, offset, length, id);
+            }
         }
         // The edge that says "writable" may have passed before the bytes were here: try once more.
         self.flush(slot);
@@ -54,6 +68,12 @@ impl Reactor {
             self.connections.get(work.slot).filter(|found| found.generation == work.generation)?;
         let lost = connection.phase != Phase::InApp || connection.gone.load(Relaxed);
         (!lost).then(|| connection.output.buffered())
+    }
+
+    /// Nothing is owed to a running request's client, in memory or in files.
+    pub(crate) fn owes_nothing(&self, work: &Work) -> bool {
+        let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
+        connection.is_some_and(|found| found.output.is_empty())
     }
 
     /// A thread that is about to wait for a client must not keep the others waiting.

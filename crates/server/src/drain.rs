@@ -124,7 +124,7 @@ impl Reactor {
         let (deadline, fresh_until) = (drain.deadline, drain.fresh_until);
         if self.now >= fresh_until {
             // What could not be passed, and what has been silent since it was accepted, had its time.
-            self.close_where(|found| found.phase == Phase::Reading && found.input.is_empty());
+            self.close_where(|found| found.phase == Phase::Reading && found.is_quiet());
         }
         let idle = self.connections.is_empty()
             && self.ready.is_empty()
@@ -147,13 +147,14 @@ impl Reactor {
     pub(crate) fn pass(&mut self, slot: usize) {
         let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.as_ref()) else { return };
         let connection = &self.connections[slot];
-        if connection.input.len() > MAX_INPUT {
+        if connection.input.len() > MAX_INPUT || !connection.can_be_passed() {
             return;
         }
         let adopted = Adopted {
             listener: self.site.listeners[usize::from(connection.listener)].address.clone(),
             served: connection.served,
             input: connection.input.clone(),
+            client: connection.client,
         };
         // The heirs hold the same open socket, so closing ours would not end our watch on it.
         let _ = self.site.poller.delete(&*connection.fd);
@@ -203,6 +204,7 @@ impl Reactor {
             connection.served = adopted.served;
             connection.input = adopted.input;
             connection.deadline = deadline;
+            self.name_client(slot, adopted.client);
             self.resumed.push(slot);
         }
     }

@@ -10,9 +10,11 @@ use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
 use crate::log::Line;
 use crate::reactor::Work;
+use crate::records;
 use crate::threads::Shared;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
+use margrave_wire::fastcgi::{self, Kind};
 use margrave_wire::{Known, Request, ResponseEncoder, ResponseError};
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -54,6 +56,8 @@ pub enum SendError {
 pub(crate) struct Scratch {
     /// Head held back, then head and body on their way.
     out: Vec<u8>,
+    /// The same in FastCGI's records.
+    framed: Vec<u8>,
     /// The finished request line.
     pub(crate) line: Vec<u8>,
     /// Log variables set by the application.
@@ -262,8 +266,28 @@ impl<'a> Exchange<'a> {
         let end = self.encoder.finish();
         self.report_wrong_length(end.short);
         // An error here means that the client has gone, which ends the exchange just as well.
-        let _ = self.send_with_head(&[], &[], end.tail);
-        self.stage = Stage::Over(if end.keep_alive && !self.gone { Next::Read } else { Next::Close });
+        let keep_alive = match self.work.record_id {
+            Some(id) => self.finish_records(id, end.short),
+            None => {
+                let _ = self.send_with_head(&[], &[], end.tail);
+                end.keep_alive
+            }
+        };
+        self.stage = Stage::Over(if keep_alive && !self.gone { Next::Read } else { Next::Close });
+    }
+
+    /// Ends an answer in records, except a short one, which must not pass for a complete one. Says whether the
+    /// connection may carry another request.
+    fn finish_records(&mut self, id: u16, short: bool) -> bool {
+        let mut tail = Vec::new();
+        if self.failed {
+            records::encode_failure(id, &mut tail);
+        }
+        if !short {
+            records::encode_answer_end(id, u32::from(self.failed), &mut tail);
+        }
+        let _ = self.send_in_records(id, &[], &tail);
+        !short && self.work.request.keep_alive && !self.shared.site.closing.load(Relaxed)
     }
 
     /// The client is protected from a wrong Content-Length; its author should hear of it.
@@ -291,7 +315,12 @@ impl<'a> Exchange<'a> {
         }
         self.failed = true;
         if self.stage == Stage::HeadSent {
-            if self.encoder.ends_by_close() {
+            if let Some(id) = self.work.record_id {
+                // Without END_REQUEST it is no complete answer.
+                let mut tail = Vec::new();
+                records::encode_failure(id, &mut tail);
+                let _ = self.send_in_records(id, &[], &tail);
+            } else if self.encoder.ends_by_close() {
                 net::reset_on_close(self.work.fd.as_fd());
             }
             self.encoder.abort();
@@ -412,6 +441,10 @@ impl<'a> Exchange<'a> {
 
     /// Sends the head if it is still held back, then the pieces, in one system call where possible.
     fn send_with_head(&mut self, prefix: &[u8], data: &[u8], suffix: &[u8]) -> Result<Written, SendError> {
+        if let Some(id) = self.work.record_id {
+            debug_assert!(prefix.is_empty() && suffix.is_empty(), "records are the only framing");
+            return self.send_in_records(id, data, &[]);
+        }
         let mut out = std::mem::take(&mut self.scratch.out);
         if self.stage == Stage::HeadSent {
             out.clear();
@@ -426,6 +459,34 @@ impl<'a> Exchange<'a> {
             self.send_pieces(&[&out, data, suffix])
         };
         self.scratch.out = out;
+        result
+    }
+
+    /// The same in FastCGI's records; `tail` are records that follow.
+    fn send_in_records(&mut self, id: u16, data: &[u8], tail: &[u8]) -> Result<Written, SendError> {
+        let mut framed = std::mem::take(&mut self.scratch.framed);
+        framed.clear();
+        let mut data = data;
+        if std::mem::replace(&mut self.stage, Stage::HeadSent) != Stage::HeadSent {
+            let (first, rest) = data.split_at(data.len().min(COPIED_BODY));
+            self.scratch.out.extend_from_slice(first);
+            fastcgi::encode_stream(Kind::Stdout, id, &self.scratch.out, &mut framed);
+            data = rest;
+        }
+        let mut result = Ok(Written::Done);
+        for piece in data.chunks(fastcgi::CONTENT_MAX) {
+            fastcgi::encode_stream(Kind::Stdout, id, piece, &mut framed);
+            result = self.send_pieces(&[&framed]);
+            framed.clear();
+            if result.is_err() {
+                break;
+            }
+        }
+        framed.extend_from_slice(tail);
+        if !framed.is_empty() && result.is_ok() {
+            result = self.send_pieces(&[&framed]);
+        }
+        self.scratch.framed = framed;
         result
     }
 
@@ -445,7 +506,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn send_or_leave(&mut self, pieces: &[&[u8]], total: usize) -> Result<Written, SendError> {
-        if self.behind && self.shared.lock().owed(self.work).is_some_and(|owed| owed == 0) {
+        if self.behind && self.shared.lock().owes_nothing(self.work) {
             self.behind = false;
         }
         let mut sent = 0;
@@ -480,6 +541,8 @@ impl<'a> Exchange<'a> {
             return Err(SendError::Gone);
         }
         let end = offset + length;
+        // The reactor puts the file's bytes in records.
+        self.behind |= self.work.record_id.is_some();
         while !self.behind && offset < end {
             let step = usize::try_from(end - offset).unwrap_or(usize::MAX).min(1 << 20);
             match net::send_file(self.work.fd.as_fd(), &file, &mut offset, step) {
@@ -494,7 +557,11 @@ impl<'a> Exchange<'a> {
         }
         let mut owed = Some(0);
         if !self.gone && offset < end {
-            let rest = Rest::File { file, offset, length: end - offset };
+            let length = end - offset;
+            let rest = match self.work.record_id {
+                Some(id) => Rest::RecordedFile { file, offset, length, id },
+                None => Rest::File { file, offset, length },
+            };
             owed = self.shared.lock().leave(self.work.slot, self.work.generation, rest);
         }
         self.shared.site.lanes[self.thread].end_sending();

@@ -4,9 +4,11 @@ use crate::connection::Next;
 use crate::date::with_date;
 use crate::log::Line;
 use crate::reactor::Reactor;
+use crate::records;
 use margrave_static_files::{Found, answer};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::clock;
+use margrave_wire::fastcgi::{self, Kind};
 use margrave_wire::{Known, Request, ResponseEncoder};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,12 +42,24 @@ impl Reactor {
         let (offset, length) = answer.part;
         let chunk = encoder.chunk(length);
         let end = encoder.finish();
-        let output = &mut self.connections[slot].output;
-        output.push(&head);
-        output.push(&chunk.prefix);
-        output.push_file(found.file, offset, chunk.take);
-        output.push(chunk.suffix);
-        output.push(end.tail);
+        let mut keep_alive = end.keep_alive;
+        let connection = &mut self.connections[slot];
+        let (id, output) = (connection.record_id(), &mut connection.output);
+        if let Some(id) = id {
+            let (mut start, mut tail) = (Vec::new(), Vec::new());
+            fastcgi::encode_stream(Kind::Stdout, id, &head, &mut start);
+            records::encode_answer_end(id, 0, &mut tail);
+            output.push(&start);
+            output.push_recorded_file(found.file, offset, chunk.take, id);
+            output.push(&tail);
+            keep_alive = request.keep_alive && !closes;
+        } else {
+            output.push(&head);
+            output.push(&chunk.prefix);
+            output.push_file(found.file, offset, chunk.take);
+            output.push(chunk.suffix);
+            output.push(end.tail);
+        }
         site.count(Counter::Requests, 1);
         site.count(Counter::TxBytes, head.len() as u64 + chunk.take);
         let line = Line {
@@ -62,6 +76,6 @@ impl Reactor {
         };
         site.log.record(&site, &line, false, &mut self.log);
         self.recycle(request);
-        self.answer(slot, if end.keep_alive { Next::Read } else { Next::Close });
+        self.answer(slot, if keep_alive { Next::Read } else { Next::Close });
     }
 }

@@ -4,11 +4,13 @@ use crate::body::Body;
 use crate::connection::{Next, Partial, Phase};
 use crate::date::with_date;
 use crate::reactor::{Reactor, Work};
+use crate::records;
 use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
 use margrave_wire::{
-    BodyDecoder, BodyLength, Decoded, Peer as WirePeer, Request, WireError, http1, scgi, uwsgi,
+    BodyDecoder, BodyLength, Decoded, Known, Peer as WirePeer, Request, WireError, encode_refusal, fastcgi,
+    http1, scgi, uwsgi,
 };
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
@@ -62,9 +64,10 @@ impl Reactor {
         self.pump(slot);
     }
 
-    fn feed(&mut self, slot: usize, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, slot: usize, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         match connection.phase {
+            Phase::Reading if connection.awaits_proxy => self.feed_proxy(slot, bytes),
             Phase::Reading if connection.input.is_empty() => self.feed_head(slot, bytes),
             Phase::Reading => {
                 // Without a line end nothing new can be complete; this keeps a head that drips in cheap.
@@ -87,6 +90,9 @@ impl Reactor {
     }
 
     fn feed_head(&mut self, slot: usize, bytes: &[u8]) {
+        if let Some(records) = self.connections[slot].records.take() {
+            return self.feed_records(slot, records, bytes);
+        }
         let mut request = self.request();
         match self.decode(slot, bytes, &mut request) {
             Ok(Head::Request { used }) => self.begin(slot, request, &bytes[used..]),
@@ -109,9 +115,14 @@ impl Reactor {
     }
 
     fn keep_partial_head(&mut self, slot: usize, bytes: &[u8]) {
+        self.connections[slot].input.extend_from_slice(bytes);
+        self.note_head(slot);
+    }
+
+    /// A head is on its way.
+    pub(crate) fn note_head(&mut self, slot: usize) {
         let deadline = self.now + self.site.http.io_timeout;
         let connection = &mut self.connections[slot];
-        connection.input.extend_from_slice(bytes);
         // The time for a head runs from its first byte; later bytes do not prolong it.
         if !std::mem::replace(&mut connection.head_began, true) {
             connection.deadline = deadline;
@@ -147,13 +158,13 @@ impl Reactor {
                     Decoded::Complete { used } => Head::Request { used },
                 }
             }
-            // TODO
+            // Its decoder is the connection's: see `feed_records`.
             Protocol::Fastcgi | Protocol::FastcgiNph => Head::Incomplete,
         })
     }
 
     /// A head is complete; `rest` are the bytes behind it.
-    fn begin(&mut self, slot: usize, request: Box<Request>, rest: &[u8]) {
+    pub(crate) fn begin(&mut self, slot: usize, request: Box<Request>, rest: &[u8]) {
         let deadline = self.now + self.site.http.io_timeout;
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
@@ -180,12 +191,25 @@ impl Reactor {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let Some(mut partial) = connection.partial.take() else { return };
         connection.deadline = deadline;
-        match partial.feed(bytes, memory) {
-            Ok(None) => connection.partial = Some(partial),
-            Ok(Some(used)) => {
+        let fed = partial.feed(connection.records.as_deref_mut(), bytes, memory);
+        let replies = connection.records.as_mut().map(|records| records.take_replies());
+        match fed {
+            Ok(Fed::Part) => {
+                connection.partial = Some(partial);
+                self.reply(slot, &replies.unwrap_or_default());
+            }
+            Ok(Fed::Whole { used }) => {
                 connection.input.extend_from_slice(&bytes[used..]);
                 let Partial { request, body, .. } = *partial;
+                connection.output.push(&replies.unwrap_or_default());
                 self.queue(slot, request, body);
+            }
+            Ok(Fed::TakenBack { used, keep }) => {
+                connection.input.extend_from_slice(&bytes[used..]);
+                connection.output.push(&replies.unwrap_or_default());
+                self.recycle(partial.request);
+                self.site.slot.add(Counter::Aborted, 1);
+                self.answer(slot, if keep { Next::Read } else { Next::Linger });
             }
             Err(BodyFailure::Wire(error)) => {
                 self.recycle(partial.request);
@@ -207,6 +231,10 @@ impl Reactor {
         }
         if request.body == BodyLength::Chunked {
             request.body = BodyLength::Known(body.len());
+            // What a front server could not know beforehand, applications like to.
+            if !body.is_empty() && request.var(Known::ContentLength) == Some(b"") {
+                request.set(Known::ContentLength, itoa::Buffer::new().format(body.len()).as_bytes());
+            }
         }
         if let Some(found) = self.find_file(&request) {
             return self.answer_with_file(slot, request, found);
@@ -226,6 +254,7 @@ impl Reactor {
             body,
             fd: Arc::clone(&connection.fd),
             gone: Arc::clone(&connection.gone),
+            record_id: connection.record_id(),
         };
         self.site.slot.add(Counter::InFlight, 1);
         self.ready.push_back(work);
@@ -249,7 +278,7 @@ impl Reactor {
     }
 
     /// Answers what cannot be understood, and closes.
-    fn refuse(&mut self, slot: usize, error: &WireError) {
+    pub(crate) fn refuse(&mut self, slot: usize, error: &WireError) {
         let connection = &self.connections[slot];
         self.site.log.refusal(self.now, &connection.peer.host, error);
         self.refuse_with(slot, error.status());
@@ -260,16 +289,36 @@ impl Reactor {
         self.refuse_with(slot, 408);
     }
 
+    /// The small answer to a request that is refused, in its protocol's form; `None` where no request could get it.
+    pub(crate) fn refusal(&self, slot: usize, status: u16) -> Option<Vec<u8>> {
+        let connection = &self.connections[slot];
+        let dialect = self.site.listeners[usize::from(connection.listener)].dialect();
+        let mut answer = Vec::with_capacity(256);
+        with_date(|date| encode_refusal(dialect, status, date.as_bytes(), &mut answer));
+        let Some(records) = &connection.records else { return Some(answer) };
+        let answerable = connection.phase != Phase::Reading || records.is_within_request();
+        answerable.then(|| records::whole_answer(records.id(), &answer))
+    }
+
     pub(crate) fn refuse_with(&mut self, slot: usize, status: u16) {
         self.site.slot.counter(Counter::Refused).fetch_add(1, Relaxed);
-        let mut answer = Vec::with_capacity(256);
-        with_date(|date| http1::encode_error(status, date.as_bytes(), &mut answer));
+        let Some(answer) = self.refusal(slot, status) else { return self.close(slot) };
         let connection = &mut self.connections[slot];
         connection.partial = None;
         connection.input = Vec::new();
         connection.output.push(&answer);
         self.answer(slot, Next::Linger);
     }
+}
+
+/// What became of bytes of a body.
+enum Fed {
+    /// There is more to come.
+    Part,
+    /// The body is complete, and `used` of the bytes belonged to it.
+    Whole { used: usize },
+    /// The front server wants no answer any more.
+    TakenBack { used: usize, keep: bool },
 }
 
 /// Why a body could not be taken.
@@ -279,19 +328,32 @@ enum BodyFailure {
 }
 
 impl Partial {
-    /// Takes body bytes; `Some(used)` when the body is complete and `used` of the bytes belonged to it.
-    fn feed(&mut self, bytes: &[u8], memory: usize) -> Result<Option<usize>, BodyFailure> {
+    /// Takes body bytes, which FastCGI has in `records`.
+    fn feed(
+        &mut self,
+        mut records: Option<&mut fastcgi::Decoder>,
+        bytes: &[u8],
+        memory: usize,
+    ) -> Result<Fed, BodyFailure> {
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
-            let step = self.decoder.decode(rest).map_err(BodyFailure::Wire)?;
+            let step = match &mut records {
+                None => self.decoder.decode(rest).map_err(BodyFailure::Wire)?,
+                Some(records) => match records.body(rest).map_err(BodyFailure::Wire)? {
+                    fastcgi::Body::Step(step) => step,
+                    fastcgi::Body::Aborted { used: last, keep } => {
+                        return Ok(Fed::TakenBack { used: used + last, keep });
+                    }
+                },
+            };
             self.body.push(&rest[step.data.clone()], memory).map_err(BodyFailure::Store)?;
             used += step.used;
             if step.done {
-                return Ok(Some(used));
+                return Ok(Fed::Whole { used });
             }
             if step.used == 0 || used == bytes.len() {
-                return Ok(None);
+                return Ok(Fed::Part);
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Response bytes that the socket has not taken yet, in order, with their number.
 
 use margrave_sys::net;
+use margrave_wire::fastcgi::{self, Kind};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 
 /// Most bytes handed to one `sendfile` call, so that one download does not hold the reactor.
 const FILE_STEP: usize = 1 << 20;
@@ -19,8 +21,24 @@ pub(crate) struct Output {
 
 #[derive(Debug)]
 enum Piece {
-    Bytes { bytes: Vec<u8>, sent: usize },
-    File { file: File, offset: u64, left: u64 },
+    Bytes {
+        bytes: Vec<u8>,
+        sent: usize,
+    },
+    File {
+        file: File,
+        offset: u64,
+        left: u64,
+    },
+    /// A file in FastCGI's records, of which the one on its way is in memory.
+    RecordedFile {
+        file: File,
+        offset: u64,
+        left: u64,
+        id: u16,
+        record: Vec<u8>,
+        sent: usize,
+    },
 }
 
 impl Output {
@@ -56,6 +74,14 @@ impl Output {
     pub(crate) fn push_file(&mut self, file: File, offset: u64, length: u64) {
         if length > 0 {
             self.pieces.push_back(Piece::File { file, offset, left: length });
+        }
+    }
+
+    /// The same in FastCGI's records.
+    pub(crate) fn push_recorded_file(&mut self, file: File, offset: u64, length: u64, id: u16) {
+        if length > 0 {
+            let record = Vec::new();
+            self.pieces.push_back(Piece::RecordedFile { file, offset, left: length, id, record, sent: 0 });
         }
     }
 
@@ -99,6 +125,18 @@ impl Piece {
                 *left -= count as u64;
                 Ok(count)
             }
+            Self::RecordedFile { file, offset, left, id, record, sent } => {
+                if *sent == record.len() {
+                    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(fastcgi::CONTENT_MAX);
+                    read_record(file, *offset, length, *id, record)?;
+                    *offset += length as u64;
+                    *left -= length as u64;
+                    *sent = 0;
+                }
+                let count = net::send(connection, &record[*sent..])?;
+                *sent += count;
+                Ok(count)
+            }
         }
     }
 
@@ -106,8 +144,18 @@ impl Piece {
         match self {
             Self::Bytes { bytes, sent } => *sent == bytes.len(),
             Self::File { left, .. } => *left == 0,
+            Self::RecordedFile { left, record, sent, .. } => *left == 0 && *sent == record.len(),
         }
     }
+}
+
+/// Makes a record of a part of a file.
+fn read_record(file: &File, offset: u64, length: usize, id: u16, record: &mut Vec<u8>) -> io::Result<()> {
+    let mut content = vec![0; length];
+    file.read_exact_at(&mut content, offset)?;
+    record.clear();
+    fastcgi::encode_stream(Kind::Stdout, id, &content, record);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -116,6 +164,30 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_file_in_records_arrives_in_order_through_a_socket_that_takes_little() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![b'f'; 300_000]).unwrap();
+        let mut output = Output::default();
+        output.push(b"start");
+        output.push_recorded_file(file, 100, 200_001, 9);
+        output.push(b"end");
+        let mut expected = b"start".to_vec();
+        fastcgi::encode_stream(Kind::Stdout, 9, &vec![b'f'; 200_001], &mut expected);
+        expected.extend(b"end");
+        let mut arrived = Vec::new();
+        let mut buffer = vec![0; 10_000];
+        while !output.flush(ours.as_fd()).unwrap() {
+            let count = theirs.read(&mut buffer).unwrap();
+            arrived.extend_from_slice(&buffer[..count]);
+        }
+        drop(ours);
+        theirs.read_to_end(&mut arrived).unwrap();
+        assert!(arrived == expected);
+    }
 
     #[test]
     fn bytes_and_files_arrive_in_order_through_a_socket_that_takes_little() {

@@ -56,7 +56,8 @@ impl Reactor {
         let size =
             work.request.vars_bytes().1 + usize::try_from(work.body.len()).unwrap_or(usize::MAX).min(LARGEST);
         work.body.in_memory().is_some()
-            && connection.is_some_and(|found| found.output.is_empty() && size + found.input.len() < LARGEST)
+            // What a FastCGI decoder holds of half a record cannot go along.
+            && connection.is_some_and(|found| found.records.is_none() && found.output.is_empty() && size + found.input.len() < LARGEST)
     }
 
     fn send_to(&mut self, worker: u16, work: Work) -> Result<(), Work> {
@@ -68,6 +69,7 @@ impl Reactor {
             listener: work.listener,
             served: connection.served,
             input: connection.input.clone(),
+            client: connection.client,
             vars: work
                 .request
                 .vars()
@@ -144,6 +146,7 @@ impl Reactor {
         connection.served = passed.served;
         connection.input = passed.input;
         connection.phase = Phase::Queued;
+        self.name_client(slot, passed.client);
         self.enqueue(slot, request, body);
     }
 }

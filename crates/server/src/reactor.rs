@@ -8,10 +8,12 @@ use crate::connection::{Connection, Peer, Phase};
 use crate::drain::Drain;
 use crate::role::Roles;
 use crate::site::{Site, Token};
+use margrave_config::settings::Protocol;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::poller::{Events, Ready};
 use margrave_sys::{clock, net, process};
 use margrave_wire::Request;
+use margrave_wire::fastcgi::Decoder;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
@@ -43,6 +45,8 @@ pub(crate) struct Work {
     pub(crate) body: Body,
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) gone: Arc<AtomicBool>,
+    /// Its number, where answers go out in FastCGI's records.
+    pub(crate) record_id: Option<u16>,
 }
 
 /// All that changes.
@@ -210,7 +214,13 @@ impl Reactor {
         let slot = entry.key();
         let token = Token::Connection { slot: u32::try_from(slot).ok()?, generation };
         self.site.poller.add_connection(&fd, token.encode()).ok()?;
-        entry.insert(Connection::new(fd, generation, listener, peer, self.now + self.site.http.io_timeout));
+        let site = &self.site;
+        let settings = site.listeners.get(usize::from(listener))?;
+        let mut connection = Connection::new(fd, generation, listener, peer, self.now + site.http.io_timeout);
+        connection.records = settings.has_records().then(|| Box::new(Decoder::new(site.capacity)));
+        connection.awaits_proxy =
+            settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
+        entry.insert(connection);
         self.site.slot.add(Counter::Connections, 1);
         Some(slot)
     }
@@ -300,7 +310,7 @@ impl Reactor {
     fn handle_timeout(&mut self, slot: usize) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         match connection.phase {
-            Phase::Reading if connection.input.is_empty() => self.close(slot),
+            Phase::Reading if connection.is_quiet() => self.close(slot),
             Phase::Reading | Phase::Body => self.refuse_silence(slot),
             Phase::Writing(_) | Phase::Lingering => self.close(slot),
             // The application's time is bounded by its own deadline; a client that takes nothing of a long answer is not.

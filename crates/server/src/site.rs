@@ -3,6 +3,7 @@
 use crate::fellows::Fellows;
 use crate::lane::Lane;
 use crate::log::RequestLog;
+use crate::records;
 use crate::trust::is_trusted;
 use crate::{Watchdog, WorkerParts};
 use margrave_config::settings::{HttpSettings, ListenerSettings, ProcessSettings, Protocol};
@@ -12,6 +13,7 @@ use margrave_stats::scoreboard::{Counter, Layout, Slot};
 use margrave_sys::channel::Channel;
 use margrave_sys::net::PeerAddress;
 use margrave_sys::poller::{Poller, Waker};
+use margrave_wire::fastcgi::Capacity;
 use margrave_wire::{Limits, Protocol as Dialect};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -78,6 +80,8 @@ pub(crate) struct Site {
     pub(crate) http: HttpSettings,
     pub(crate) process: ProcessSettings,
     pub(crate) limits: Limits,
+    /// What FastCGI's front servers are told.
+    pub(crate) capacity: Capacity,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) host_name: String,
     pub(crate) worker: u16,
@@ -120,6 +124,7 @@ impl Site {
             Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
         Ok(Self {
             limits,
+            capacity: records::capacity(&settings.process, &settings.listen),
             listeners: listeners
                 .into_iter()
                 .filter_map(|(info, fd)| Listener::new(info, fd, &settings.listen.listeners))

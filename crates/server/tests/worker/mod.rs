@@ -1,7 +1,7 @@
 //! A worker in this process: server threads with a native executor, and what tests do to it.
 
 use margrave_config::Settings;
-use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
+use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol, Trust};
 use margrave_lifecycle::message::{ListenerInfo, ToWorker, encode};
 use margrave_server::{Ending, Exchange, Executor, Fellows, SendError, Server, WorkerParts, Written};
 use margrave_stats::scoreboard::{Counter, Layout, Slot, ThreadWord};
@@ -28,6 +28,8 @@ pub struct Options<'a> {
     pub io_timeout: Duration,
     pub harakiri: Option<Duration>,
     pub protocol: Protocol,
+    pub proxy_protocol: bool,
+    pub forwarded_allow: Trust,
     /// Served below `/static`.
     pub files: Option<PathBuf>,
     pub name: &'static str,
@@ -47,6 +49,8 @@ impl Default for Options<'_> {
             io_timeout: Duration::from_secs(30),
             harakiri: None,
             protocol: Protocol::Http,
+            proxy_protocol: false,
+            forwarded_allow: Trust::Private,
             files: None,
             name: "old",
             shares: None,
@@ -77,6 +81,8 @@ impl Worker {
         settings.http.body_memory = options.body_memory;
         settings.http.write_buffer = options.write_buffer;
         settings.http.io_timeout = options.io_timeout;
+        settings.http.proxy_protocol = options.proxy_protocol;
+        settings.http.forwarded_allow = options.forwarded_allow;
         settings.log.disable_requests = true;
         settings.static_files.maps =
             options.files.iter().map(|root| ("/static".into(), root.clone())).collect();
@@ -238,6 +244,9 @@ impl Executor for App {
                 whole(exchange, &body)
             }
             "/echo-target" => whole(exchange, target.as_bytes()),
+            "/client" => whole(exchange, var(Known::RemoteAddr).as_bytes()),
+            "/length" => whole(exchange, var(Known::ContentLength).as_bytes()),
+            "/fail" => return exchange.fail(),
             "/name" => whole(exchange, self.name.as_bytes()),
             "/big" => self.big(exchange, number),
             "/file" => file(exchange, number),
