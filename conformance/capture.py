@@ -11,13 +11,14 @@ def shown(value):
 
 
 def application(environ, start_response):
-    seen = [[key, type(value).__name__, shown(value)] for key, value in environ.items()]
+    seen = [[key, type(value).__name__ if isinstance(value, SHOWN) else "object", shown(value)] for key, value in environ.items()]
     try:
         body = environ["wsgi.input"].read().decode("latin-1")
     except Exception as problem:  # noqa: BLE001 - part of what is compared
         body = type(problem).__name__
     data = json.dumps({"environ": seen, "body": body}).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("X-App", "capture")])
+    fields = [("Content-Type", "application/json"), ("X-App", "capture"), ("Content-Length", str(len(data)))]
+    start_response("200 OK", fields)
     return [data]
 
 

@@ -118,8 +118,9 @@ def test_known_option_that_is_not_built_is_warned_of_by_name(options, ini, line)
 
 
 @own(reason="it is only part of the value there")
-def test_comment_behind_a_value_is_warned_of(options, ini):
-    options("--ini", ini("set-ph = a=1 ; not a comment\n"))
+@pytest.mark.parametrize("line", ["harakiri = 30", "procname-prefix = x", "env = A=b"])
+def test_comment_behind_a_value_is_warned_of(options, ini, line):
+    options("--ini", ini(f"{line} ; not a comment\n"))
     assert "app.ini:2" in options.server.log
 
 

@@ -92,7 +92,7 @@ def test_second_listener_in_use_leaves_no_socket_file_of_the_first(attempt, tmp_
 @pytest.mark.parametrize("option", ["--http", "--socket", "--http-socket"])
 @pytest.mark.parametrize("value", ["127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:http", "[::1:80"])
 def test_address_of_the_wrong_form_is_refused(attempt, option, value):
-    sentence(attempt.start(option, value, "--wsgi-file", "hello.py"), value)
+    sentence(attempt.start(option, value, "--wsgi-file", "hello.py"), option[2:], value.rpartition(":")[2])
 
 
 def test_address_of_another_machine_is_refused(attempt):
@@ -171,7 +171,6 @@ WRONG = [
     ("listen", "all"),
     ("chmod-socket", "rw"),
     ("buffer-size", "big"),
-    ("max-requests", "1.5"),
     ("umask", "999"),
 ]
 
@@ -197,7 +196,7 @@ def test_option_without_its_value_is_refused(attempt):
 
 
 def test_no_application_says_how_to_name_one(attempt):
-    output = attempt.start(*attempt.http(), code=22)
+    output = attempt.start(*attempt.http())
     assert "module" in output or "wsgi-file" in output
 
 
@@ -215,7 +214,8 @@ def test_syntax_error_in_the_application_shows_the_place_once(attempt, tmp_path)
 def test_exception_at_import_shows_its_traceback_once(attempt):
     attempt.write("raising.py", "def deep():\n    raise RuntimeError('no database')\ndeep()\n")
     output = attempt.start(*attempt.http(), "--module", "raising", code=22)
-    assert output.count("RuntimeError: no database") == 1 and output.count("Traceback (most recent call last)") == 1
+    assert len(re.findall("^RuntimeError: no database$", output, re.MULTILINE)) == 1
+    assert output.count("Traceback (most recent call last)") == 1
     assert re.search(r'raising\.py", line 2, in deep', output)
     sentence(output, "raising", "load")
 
@@ -271,7 +271,7 @@ def test_object_that_cannot_be_called_is_refused(attempt):
 def test_factory_that_fails_shows_its_traceback(attempt):
     attempt.write("factory.py", "def create_app():\n    raise RuntimeError('no settings')\n")
     output = attempt.start(*attempt.http(), "--module", "factory:create_app()", code=22)
-    assert output.count("RuntimeError: no settings") == 1
+    assert len(re.findall("^RuntimeError: no settings$", output, re.MULTILINE)) == 1
 
 
 def test_factory_that_returns_nothing_is_refused(attempt):

@@ -41,16 +41,9 @@ def workers(server):
     return processes.children(zygote(server))
 
 
-def ask_all(address, wanted, timeout=20):
-    """Pids of at least `wanted` different workers that answer."""
-    seen = set()
-
-    def ask():
-        seen.add(int(http.get(address, "/pid").text))
-        return len(seen) >= wanted
-
-    until(ask, timeout, f"{wanted} workers to answer")
-    return seen
+def all_workers(server, count):
+    """Pids of the workers, once there are so many."""
+    return until(lambda: workers(server) if len(workers(server)) == count else None, 10, f"{count} workers")
 
 
 def test_tree_is_master_zygote_workers(probe, address):
@@ -131,14 +124,13 @@ def test_signal_ends_the_instance(probe, number):
     server.assert_nothing_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_graceful_stop_answers_requests_in_flight(probe, address, number):
+def test_graceful_stop_answers_requests_in_flight(probe, address):
     server = probe("--processes", "2", "--threads", "2")
     links = [connect(address) for _ in range(3)]
     for link in links:
         link.sendall(encode("GET", "/slow?s=1.0"))
     until(lambda: in_flight(address, 3), 10, "the requests to be in the application")
-    server.send(number)
+    server.send(signal.SIGTERM)
     for link in links:
         assert Reader(link).response().text.startswith("slept")
         link.close()
@@ -249,17 +241,16 @@ def application(environ, start_response):
 
 def test_killed_worker_comes_back(probe, address):
     server = probe("--processes", "2")
-    before = ask_all(address, 2)
-    victim = before.pop()
+    victim = all_workers(server, 2)[0]
     os.kill(victim, signal.SIGKILL)
     until(lambda: not processes.alive(victim) and len(workers(server)) == 2, 10, "a new worker")
-    assert len(ask_all(address, 2) - {victim}) == 2
+    assert int(http.get(address, "/pid").text) in workers(server)
     assert re.search(rf"\b{victim}\b", server.log), "the log names the dead worker"
 
 
 def test_other_worker_serves_while_one_is_replaced(probe, address):
-    probe("--processes", "2", "--threads", "2")
-    victim = ask_all(address, 2).pop()
+    server = probe("--processes", "2", "--threads", "2")
+    victim = all_workers(server, 2)[0]
     with Load(address, clients=4, keepalive=False) as load:
         until(lambda: len(load.answers) > 20, 10, "load")
         os.kill(victim, signal.SIGKILL)
@@ -273,18 +264,22 @@ def test_worker_that_dies_at_once_is_throttled(serve, address, tmp_path):
 import os
 import uwsgi
 def forked():
-    os._exit(9)
+    if os.path.exists("die"):
+        os._exit(9)
 uwsgi.post_fork_hook = forked
 def application(environ, start_response):
     start_response("200 OK", [])
     return [b"x"]
 """)
-    server = serve("--http-socket", address, "--wsgi-file", "dying.py")
-    server.wait_log(r"(?i)worker 1", count=2)
+    server = serve("--http-socket", address, "--wsgi-file", "dying.py", serving=address)
+    (tmp_path / "die").touch()
+    os.kill(all_workers(server, 1)[0], signal.SIGKILL)
     time.sleep(3)  # the time over which the rate is looked at
     deaths = len(re.findall(r"(?i)worker 1\b.*(?:died|exit|ended|dead|status)", server.log))
     assert server.running()
-    assert deaths < 30, f"{deaths} times in three seconds"
+    assert 2 <= deaths < 30, f"{deaths} times in three seconds"
+    (tmp_path / "die").unlink()
+    server.wait_serving(address)
 
 
 def test_killed_zygote_is_replaced_without_losing_a_request(probe, address):
@@ -508,6 +503,7 @@ def test_uid_and_gid_are_taken_after_binding_and_the_pidfile(serve, under_test, 
     server = serve(
         "--python", interpreter, "--uid", "nobody", "--gid", "nogroup", "--pidfile", directory / "x.pid", "--socket", sock,
         "--http-socket", address, "--chdir", directory, "--wsgi-file", "probe.py", serving=address, cwd=directory,
+        env={"MARGRAVE_PACKAGE": under_test.run("import sysconfig; print(sysconfig.get_path('platlib'))")},
     )  # fmt: skip
     seen = place(address)
     assert (seen["uid"], seen["gid"]) == (65534, 65534) and 0 not in seen["groups"]
@@ -520,12 +516,12 @@ def reachable_python(under_test):
     version = under_test.run("import sys; print('%d.%d' % sys.version_info[:2])")
     for candidate in (str(under_test.python), f"/usr/bin/python{version}"):
         check = f"import sys; assert '%d.%d' % sys.version_info[:2] == {version!r}"
-        words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", candidate, "-c", check]
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
         try:
-            if subprocess.run(words, capture_output=True, timeout=20).returncode == 0:
+            if subprocess.run([candidate, "-c", check], capture_output=True, timeout=20, **nobody).returncode == 0:
                 return candidate
-        except FileNotFoundError:
-            return None
+        except OSError:
+            continue
     return None
 
 

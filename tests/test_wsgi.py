@@ -75,12 +75,17 @@ def test_large_answer_of_many_pieces_is_whole(probe, protocol):
     assert probe.send(protocol, "GET", "/many?n=200").body == b"x" * 65536 * 200
 
 
-@both
 @own(reason="it sends none")
-def test_content_length_is_computed_for_a_complete_answer(probe, protocol):
+def test_content_length_is_computed_for_a_complete_answer(probe):
     for target, size in (("/one", 9), ("/empty", 0)):
-        answer = probe.send(protocol, "GET", target)
-        assert answer.get("Content-Length") == str(size), target
+        assert http.get(probe.http, target).get("Content-Length") == str(size), target
+
+
+def test_answer_over_uwsgi_gets_no_framing_of_the_server(probe):
+    """The web server in front frames it for its client; it needs to see what the application said, no more."""
+    for target in ("/one", "/generator"):
+        answer = probe.send("uwsgi", "GET", target)
+        assert answer.get("Transfer-Encoding") is None and answer.get("Connection") is None
 
 
 @own(reason="it ends the answer by closing")

@@ -493,7 +493,7 @@ def module__logvar(environ, start_response):
     import uwsgi
 
     uwsgi.set_logvar("colour", "teal")
-    return answer(start_response, plain(uwsgi.get_logvar("colour")))
+    return answer(start_response, "set")
 
 
 @route
