@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -275,6 +276,28 @@ fn stop_and_reload_find_the_instance_by_its_pidfile() {
         .unwrap();
     assert!(stop.status.success());
     assert_eq!(instance.ends().code(), Some(0));
+}
+
+#[test]
+fn a_service_manager_hears_of_readiness_reload_and_stop() {
+    let root = root_with("ok");
+    let manager = UnixDatagram::bind(root.path().join("manager")).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut buffer = [0; 1024];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let mut child =
+        command(root.path(), &[]).env("NOTIFY_SOCKET", root.path().join("manager")).spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    assert!(heard().starts_with(&format!("READY=1\nMAINPID={pid}\n")));
+    signal(pid, "HUP");
+    assert!(heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert!(heard().starts_with("READY=1\n"));
+    signal(pid, "TERM");
+    assert!(heard().starts_with("STOPPING=1\n"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -218,6 +218,8 @@ fn environment(
     let mut removed = host.unenv.clone();
     // What an outer margrave left must not be taken for ours.
     removed.push("MARGRAVE_PACKAGE".into());
+    // The service manager listens to us, not to the application.
+    removed.push(margrave_sys::notify::VARIABLE.into());
     if let Some(package) = interpreter.fallback_package() {
         added.push(("MARGRAVE_PACKAGE".into(), package.into()));
     }

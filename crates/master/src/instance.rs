@@ -19,6 +19,7 @@ use margrave_lifecycle::message::{
 use margrave_lifecycle::supervisor::{self, Command, Ended, Level, Notice, Supervisor};
 use margrave_sys::channel::Channel;
 use margrave_sys::clock::{monotonic, wall};
+use margrave_sys::notify::Notifier;
 use margrave_sys::poller::{Events, Poller};
 use margrave_sys::process::{self, Ending, Signal};
 use margrave_sys::signal::{Received, Signals};
@@ -63,6 +64,8 @@ pub struct Parts {
     pub pidfiles: Vec<Pidfile>,
     /// Told when the instance serves.
     pub promise: Promise,
+    /// Told what a service manager wants to know.
+    pub notifier: Notifier,
     /// The version to show.
     pub version: &'static str,
 }
@@ -566,7 +569,19 @@ impl Instance {
         {
             live.tallies.entry(*worker).or_default().harakiri += 1;
         }
-        self.parts.log.say(notice.level(), &notice.to_string());
+        let text = notice.to_string();
+        match notice {
+            Notice::ReloadStarted { .. } => {
+                let now = monotonic().as_micros();
+                self.parts.notifier.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS={text}"));
+            }
+            Notice::ReloadDone { .. } | Notice::RolledBack { .. } => {
+                self.parts.notifier.tell(&format!("READY=1\nSTATUS={text}"));
+            }
+            Notice::Stopping { .. } => self.parts.notifier.tell(&format!("STOPPING=1\nSTATUS={text}")),
+            _ => {}
+        }
+        self.parts.log.say(notice.level(), &text);
     }
 
     fn mark_leaving(&mut self, id: ForkId) {
@@ -655,6 +670,7 @@ impl Instance {
         if self.parts.promise.is_open() {
             let took = monotonic().saturating_sub(self.started);
             self.parts.log.say(Level::Info, &format!("serves after {:.2} s", took.as_secs_f64()));
+            self.parts.notifier.tell(&format!("READY=1\nMAINPID={}\nSTATUS=serves", process::id()));
             self.write_safe_pidfile();
             self.parts.promise.kept();
         }

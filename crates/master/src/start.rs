@@ -12,6 +12,7 @@ use crate::stats::StatsServer;
 use margrave_config::Settings;
 use margrave_config::settings::{LogSettings, ProcessSettings};
 use margrave_lifecycle::supervisor::Level;
+use margrave_sys::notify::Notifier;
 use margrave_sys::privileges::Identity;
 use margrave_sys::process;
 use margrave_sys::signal::Signals;
@@ -117,6 +118,7 @@ fn prepare(startup: Startup, promise: Promise) -> Result<Instance, (StartError, 
                 bound: place.bound,
                 pidfiles: place.pidfiles,
                 promise,
+                notifier: Notifier::from_environment(),
                 version: startup.version,
             };
             Instance::new(parts).map_err(|error| (error, Promise::to_nobody()))

@@ -12,6 +12,7 @@ pub mod file;
 pub mod fork;
 pub mod lock;
 pub mod net;
+pub mod notify;
 pub mod poller;
 pub mod privileges;
 pub mod process;
