@@ -34,7 +34,7 @@ pub(crate) enum Rest<'a> {
 impl Reactor {
     /// Takes bytes that the socket did not take. Gives the bytes now buffered, or `None` when the client has gone.
     pub(crate) fn leave(&mut self, slot: usize, generation: u32, rest: Rest<'_>) -> Option<usize> {
-        let timeout = self.site.http.io_timeout;
+        let timeout = self.io_timeout();
         let connection = self.connections.get_mut(slot).filter(|found| found.generation == generation)?;
         if connection.output.is_empty() {
             connection.deadline = margrave_sys::clock::monotonic() + timeout;
@@ -105,7 +105,7 @@ impl Reactor {
 
     /// Everything to be said is in the output: sends it, then goes on as `next` says.
     pub(crate) fn answer(&mut self, slot: usize, next: Next) {
-        let deadline = self.now + self.site.http.io_timeout;
+        let deadline = self.now + self.io_timeout();
         let connection = &mut self.connections[slot];
         connection.phase = Phase::Writing(next);
         connection.deadline = deadline;
@@ -114,7 +114,7 @@ impl Reactor {
 
     /// Sends what is owed. Ends the connection when it is broken; goes on when the answer is complete.
     pub(crate) fn flush(&mut self, slot: usize) {
-        let timeout = self.site.http.io_timeout;
+        let timeout = self.io_timeout();
         let now = self.now;
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let before = connection.output.buffered();

@@ -17,8 +17,11 @@ use std::time::Duration;
 
 /// A connection that was accepted and has sent nothing yet gets this long at the end.
 const FIRST_BYTES: Duration = Duration::from_secs(1);
-/// Connections accepted at the end from each listener's backlog.
+/// Silence allowed to a client in the middle of a request or an answer, once the worker is to end.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// Connections accepted at the end from each listener's backlog: without and with others who could take them.
 const BACKLOG: usize = 4096;
+const LAST_ACCEPTS: usize = 64;
 /// Connections adopted for one event.
 const ADOPTIONS: usize = 16;
 /// Longest input that travels with a connection.
@@ -79,14 +82,18 @@ impl Reactor {
 
     fn begin_drain(&mut self, mercy: Duration, heirs: Option<Channel>) {
         self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
-        // Nobody takes over: what waits in the backlog has been accepted by the kernel and is ours to answer.
+        self.stop_accepting();
+        // A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the
+        // backlog is ours to answer: so look once more after the last event.
+        let most = if heirs.is_none() { BACKLOG } else { LAST_ACCEPTS };
         if heirs.is_none() {
             self.site.closing.store(true, Relaxed);
-            for number in (0u16..).take(self.site.listeners.len()) {
-                self.accept(number, BACKLOG);
-            }
         }
-        self.stop_accepting();
+        for number in (0u16..).take(self.site.listeners.len()) {
+            self.accept(number, most);
+        }
+        // The master has ended this channel where a whole generation leaves; what was passed before is still in it.
+        while self.handle_adoption() {}
         let _ = self.site.poller.delete(&self.site.adoption);
         if self.now >= self.help_until {
             self.leave_inbox();
@@ -95,8 +102,26 @@ impl Reactor {
             let _ = heirs.set_nonblocking();
         }
         self.drain = Some(Drain { deadline: self.now + mercy, fresh_until: self.now + FIRST_BYTES, heirs });
+        self.shorten_patience();
         self.settle_idle();
         self.continue_drain();
+    }
+
+    /// Longest silence of a client while it sends a request or takes an answer. A worker that ends waits less: a
+    /// client that has stopped in the middle would hold it to the end of its mercy.
+    pub(crate) fn io_timeout(&self) -> Duration {
+        let timeout = self.site.http.io_timeout;
+        if self.drain.is_some() { timeout.min(LAST_PATIENCE) } else { timeout }
+    }
+
+    fn shorten_patience(&mut self) {
+        let latest = self.now + self.io_timeout();
+        for (_, connection) in &mut self.connections {
+            let waits_for_client = !matches!(connection.phase, Phase::Queued | Phase::InApp);
+            if waits_for_client || !connection.output.is_empty() {
+                connection.deadline = connection.deadline.min(latest);
+            }
+        }
     }
 
     /// Passes or closes every connection between two requests.
@@ -174,17 +199,17 @@ impl Reactor {
         }
     }
 
-    /// Takes connections that a draining worker passes on.
-    pub(crate) fn handle_adoption(&mut self) {
+    /// Takes connections that a draining worker passes on. `false` when no more wait.
+    pub(crate) fn handle_adoption(&mut self) -> bool {
         let mut packet = vec![0; MAX_INPUT + 1024];
         for _ in 0..ADOPTIONS {
             let (length, descriptors) = match self.site.adoption.recv(&mut packet) {
                 Ok(Some(packet)) => packet,
                 Ok(None) => {
                     let _ = self.site.poller.delete(&self.site.adoption);
-                    return;
+                    return false;
                 }
-                Err(_) => return,
+                Err(_) => return false,
             };
             let Some(fd) = descriptors.into_iter().next() else { continue };
             let Ok(adopted) = decode::<Adopted>(&packet[..length]) else { continue };
@@ -207,5 +232,6 @@ impl Reactor {
             self.name_client(slot, adopted.client);
             self.resumed.push(slot);
         }
+        true
     }
 }

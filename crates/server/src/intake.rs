@@ -121,7 +121,7 @@ impl Reactor {
 
     /// A head is on its way.
     pub(crate) fn note_head(&mut self, slot: usize) {
-        let deadline = self.now + self.site.http.io_timeout;
+        let deadline = self.now + self.io_timeout();
         let connection = &mut self.connections[slot];
         // The time for a head runs from its first byte; later bytes do not prolong it.
         if !std::mem::replace(&mut connection.head_began, true) {
@@ -165,7 +165,7 @@ impl Reactor {
 
     /// A head is complete; `rest` are the bytes behind it.
     pub(crate) fn begin(&mut self, slot: usize, request: Box<Request>, rest: &[u8]) {
-        let deadline = self.now + self.site.http.io_timeout;
+        let deadline = self.now + self.io_timeout();
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
         connection.head_began = false;
@@ -187,7 +187,7 @@ impl Reactor {
 
     fn feed_body(&mut self, slot: usize, bytes: &[u8]) {
         let memory = self.site.http.body_memory;
-        let deadline = self.now + self.site.http.io_timeout;
+        let deadline = self.now + self.io_timeout();
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let Some(mut partial) = connection.partial.take() else { return };
         connection.deadline = deadline;

@@ -142,11 +142,13 @@ impl Reactor {
             Token::Connection { slot, generation } => {
                 self.handle_connection(slot as usize, generation, ready)
             }
+            // An event of the batch in which the worker stopped accepting: the drain has looked at what waits.
+            Token::Listener(_) if !self.accepting => {}
             Token::Listener(number) => self.accept(number, ACCEPTS),
             Token::Waker => self.handle_wake(),
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
-            Token::Adoption => self.handle_adoption(),
+            Token::Adoption => drop(self.handle_adoption()),
             Token::Inbox => self.handle_inbox(),
         }
     }

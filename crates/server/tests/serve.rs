@@ -343,3 +343,17 @@ fn a_uwsgi_ping_is_answered_and_an_unknown_modifier_refused() {
         assert!(answer.starts_with(expected), "{modifier}: {answer:?}");
     }
 }
+
+#[test]
+fn a_client_that_stops_in_the_middle_does_not_hold_a_stop_up() {
+    for half in ["GET / HT", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"] {
+        let worker = Worker::start(Options::default());
+        let mut client = worker.connect();
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n{half}").unwrap();
+        assert_eq!(read_answer(&mut client).status, 200);
+        let began = Instant::now();
+        worker.drain(None);
+        assert_eq!(worker.end(), [margrave_server::Ending::Drained]);
+        assert!(began.elapsed() < Duration::from_secs(6), "{half}: {:?}", began.elapsed());
+    }
+}
