@@ -7,6 +7,7 @@ use crate::generation::{Generation, Loaded, Plan, Worker, policy};
 use crate::listeners::{Bound, Listeners};
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
+use crate::restart;
 use crate::scoreboard::Scoreboards;
 use crate::stats::{Report, StatsServer, View};
 use crate::summary;
@@ -292,6 +293,14 @@ impl Instance {
             Ok(Reloaded { settings, warnings }) => {
                 for warning in warnings {
                     self.parts.log.write(&warning);
+                }
+                let fixed = restart::options(&self.parts.settings, &settings);
+                if !fixed.is_empty() {
+                    let text = format!(
+                        "reload: a change of {} takes effect at the next start only",
+                        fixed.join(", ")
+                    );
+                    self.parts.log.say(Level::Warning, &text);
                 }
                 self.reloads += 1;
                 self.parts.settings = Rc::new(settings);

@@ -12,6 +12,7 @@ mod interpreter;
 mod listeners;
 mod log;
 pub mod pidfile;
+mod restart;
 mod scoreboard;
 mod start;
 mod stats;
