@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 
 
 def varint(number):
@@ -100,15 +101,15 @@ def settings(**changes):
         "python": {
             "interpreter": None, "home": None, "path": [], "apps": [], "manage_script_name": False, "argv": [],
             "need_app": True, "imports": [], "shared_imports": [], "autoreload": None, "catch_exceptions": False,
-            "warmup": None, "switch_interval": duration(0.0005), "enable_threads": True, "optimize": 0,
+            "warmup": None, "switch_interval": duration(0.0005), "optimize": 0,
         },
         "process": {
             "workers": 1, "threads": 1, "lazy_apps": False, "max_requests": None, "max_requests_delta": None,
             "max_worker_lifetime": None, "min_worker_lifetime": duration(60), "reload_on_rss": None,
             "reload_on_as": None, "worker_mercy": duration(60), "mercy": duration(60), "harakiri": None,
-            "harakiri_kill": False, "harakiri_verbose": False, "touch_reload": [], "term_reloads": False,
+            "harakiri_kill": False, "touch_reload": [], "term_reloads": False,
             "exit_on_reload": False, "auto_procname": False, "procname": None, "procname_master": None,
-            "procname_prefix": "", "procname_append": "", "locks": 0, "memory_report": False, "no_orphans": False,
+            "procname_prefix": "", "procname_append": "", "locks": 0, "memory_report": False,
             "strict": False,
         },
         "host": {
@@ -142,6 +143,14 @@ def app_module(module, callable=None, mountpoint=""):
 
 def app_file(path, callable=None, mountpoint=""):
     return {"mountpoint": mountpoint, "target": {"File": str(path)}, "callable": callable, "origin": "test.ini:1"}
+
+
+def wait_for(condition, seconds=10):
+    """Until ``condition()`` is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.01)
 
 
 class Master:

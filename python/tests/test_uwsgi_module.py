@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from fake_master import app_module
+from fake_master import wait_for
 
 EVAL = """
 import uwsgi
@@ -189,13 +189,6 @@ def of_a_living_worker(served, path):
         except (OSError, http.client.HTTPException):
             pass
     raise AssertionError("no worker answers")
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.01)
 
 
 def test_decorators(serve):

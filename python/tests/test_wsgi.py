@@ -1,6 +1,8 @@
 """PEP 3333, on the wire: what applications may do and what they may not."""
 
+import contextlib
 import gzip
+import http.client
 import io
 import json
 import os
@@ -8,6 +10,8 @@ import socket
 import threading
 
 import pytest
+
+from fake_master import wait_for
 
 
 def application(source):
@@ -102,6 +106,7 @@ FAULTS = {
     "yields text": (OK + "return (x for x in ['text'])", "holds str"),
     "yields None": (OK + "return (x for x in [None])", "holds NoneType"),
     "never starts": ("return [b'body']", "before it called start_response"),
+    "never starts and gives an empty block": ("return (b for b in [b'', b''])", "before it called start_response"),
     "never starts and says nothing": ("return []", "before it called start_response"),
     "starts twice": (OK + OK + "return [b'']", "second time"),
     "gives a status that is a number": ("start_response(200, [])\nreturn [b'']", "status must be str"),
@@ -167,6 +172,7 @@ def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path != "/nostart":
         start_response("200 OK", [])
+    if path == "/plain": return [b"plain"]
     if path == "/error": return Body([b"a"], ValueError("late"))
     if path == "/text": return Body(["text"])
     if path == "/big": return Body([b"x" * 100000] * 2000)
@@ -182,8 +188,8 @@ def test_close_is_called_exactly_once(serve, tmp_path, path):
     except Exception:
         pass
     # A second request on the one thread cannot be answered before the first is over.
-    served.request(path="/ok")
-    assert (tmp_path / "closed").read_text() == "xx"
+    served.request(path="/plain")
+    assert (tmp_path / "closed").read_text() == "x"
 
 
 def test_close_is_called_when_the_client_leaves_and_nothing_is_logged(serve, tmp_path):
@@ -191,9 +197,118 @@ def test_close_is_called_when_the_client_leaves_and_nothing_is_logged(serve, tmp
     with socket.create_connection(("127.0.0.1", served.master.port), 5) as connection:
         connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(1000)
-    served.request(path="/ok", timeout=20)
-    assert (tmp_path / "closed").read_text() == "xx"
+    served.request(path="/plain", timeout=20)
+    assert (tmp_path / "closed").read_text() == "x"
     assert "Traceback" not in served.log
+
+
+def test_an_exception_in_close_is_logged_and_harms_neither_the_answer_nor_the_connection(serve):
+    served = serve("""
+    class Body:
+        def __init__(self, blocks): self.blocks = iter(blocks)
+        def __iter__(self): return self.blocks
+        def close(self): raise KeyError("in close")
+    def application(environ, start_response):
+        fields = [("Content-Length", "2")] if environ["PATH_INFO"] == "/length" else []
+        start_response("200 OK", fields)
+        return Body([b"o", b"k"])
+    """)
+    connection = http.client.HTTPConnection("127.0.0.1", served.master.port, timeout=10)
+    with contextlib.closing(connection):
+        for path in ["/", "/length", "/"]:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"ok")
+            ours = connection.sock.getsockname()
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        assert connection.sock.getsockname() == ours, "the connection was kept"
+    assert served.request(path="/")[2] == b"ok"
+    assert served.log.count("KeyError: 'in close'") >= 4
+    assert served.log.count("Traceback") == served.log.count("KeyError: 'in close'")
+
+
+def test_an_exception_in_close_after_another_one_is_logged_too(serve):
+    served = serve("""
+    class Body:
+        def __iter__(self): raise ValueError("while iterating")
+        def close(self): raise KeyError("while closing")
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return Body() if environ["PATH_INFO"] == "/" else []
+    """)
+    assert served.request()[0] == 500
+    assert served.request(path="/next")[0] == 200
+    assert (served.log.count("ValueError: while iterating"), served.log.count("KeyError: 'while closing'")) == (1, 1)
+
+
+def test_the_answer_is_complete_before_close_and_after_req_hook_run(serve, tmp_path):
+    served = serve("""
+    import os, time, uwsgi
+    def wait(name):
+        with open(name, "w") as file: file.write(uwsgi.env["PATH_INFO"])
+        while not os.path.exists("go"): time.sleep(0.01)
+    class Body(list):
+        def close(self): wait("closing")
+    uwsgi.after_req_hook = lambda: wait("after")
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return Body([b"whole"])
+    """)
+    assert served.request(path="/here", timeout=5)[2] == b"whole"
+    wait_for(lambda: (tmp_path / "closing").exists() and (tmp_path / "closing").read_text() == "/here")
+    assert not (tmp_path / "after").exists()
+    (tmp_path / "go").touch()
+    wait_for(lambda: (tmp_path / "after").exists() and (tmp_path / "after").read_text() == "/here")
+
+
+def test_write_in_close_comes_too_late_and_says_so(serve):
+    served = serve("""
+    class Body(list):
+        def close(self): self.write(b"more")
+    def application(environ, start_response):
+        body = Body([b"whole"])
+        body.write = start_response("200 OK", [])
+        return body if environ["PATH_INFO"] == "/" else []
+    """)
+    assert served.request()[2] == b"whole"
+    served.request(path="/next")
+    assert served.log.count("RuntimeError: the answer is complete") == 1
+
+
+ITERATION = {
+    "its own exception": ("def __iter__(self): raise ValueError('the real cause')", "ValueError: the real cause"),
+    "its own TypeError": ("def __iter__(self): raise TypeError('a deeper mistake')", "TypeError: a deeper mistake"),
+    "no iterator": ("def __iter__(self): return 7", "non-iterator"),
+    "its own exit": ("def __iter__(self): raise SystemExit('left')", "SystemExit: left"),
+    "an old sequence": ("def __getitem__(self, index): raise LookupError if False else ValueError('at an index')", "ValueError: at an index"),
+    "nothing to iterate": ("pass", "the application returned Odd; it must be an iterable of bytes"),
+}
+
+
+@pytest.mark.parametrize("name", ITERATION)
+def test_an_answer_that_cannot_be_iterated_is_logged_with(serve, name):
+    source, expected = ITERATION[name]
+    served = serve(f"class Odd:\n    {source}\n" + application(OK + "return Odd()"))
+    assert served.request()[0] == 500
+    lines = [line for line in served.log.splitlines() if expected in line and not line.startswith(" ")]
+    assert len(lines) == 1, served.log
+
+
+def test_empty_blocks_may_come_before_start_response(serve):
+    served = serve("""
+    def application(environ, start_response):
+        yield b""
+        yield b""
+        start_response("200 OK", [("X-Late", "yes")])
+        if environ["PATH_INFO"] == "/":
+            yield b"late"
+    """)
+    status, fields, data = served.request()
+    assert (status, fields["x-late"], data) == (200, "yes", b"late")
+    status, fields, data = served.request(path="/empty")
+    assert (status, fields["content-length"], data) == (200, "0", b"")
+    assert served.log == ""
 
 
 INPUT = """
@@ -244,7 +359,8 @@ def reference(steps, body):
             out.append(bytes(buffer[: stream.readinto(buffer)]).decode("latin-1"))
         else:
             result = getattr(stream, method)(*arguments)
-            out.append([r.decode("latin-1") for r in result] if isinstance(result, list) else result.decode("latin-1"))
+            out.append([r.decode("latin-1") for r in result] if isinstance(result, list) else
+                       result.decode("latin-1") if isinstance(result, bytes) else result)
     return out
 
 

@@ -1,14 +1,13 @@
 """Loading, forking, ending: the zygote and its workers, driven by a master in Python."""
 
 import os
-import select
 import signal
 import socket
 import time
 
 import pytest
 
-from fake_master import app_file, app_module
+from fake_master import app_file, app_module, wait_for
 
 APP = """
 def application(environ, start_response):
@@ -267,13 +266,6 @@ def application(environ, start_response):
         master.stop(pid)
         kind, _, dead, status = master.receive()
     assert (kind, dead, os.waitstatus_to_exitcode(status)) == ("exited", pid, 0)
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        select.select([], [], [], 0.01)
 
 
 def test_a_killed_worker_is_reported_with_its_signal_and_a_new_one_can_be_forked(zygote):

@@ -38,6 +38,15 @@ unsafe impl<S: Send> Sync for Lease<S> {}
 // SAFETY: as above; the pointer is null whenever no `grant` is running.
 unsafe impl<S: Send> Send for Lease<S> {}
 
+/// The right to use the exchange and the state of the lease it came from; given back when dropped.
+struct Borrowed<'a>(&'a AtomicBool);
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl<S> Lease<S> {
     /// An empty lease.
     pub const fn new(state: S) -> Self {
@@ -54,11 +63,8 @@ impl<S> Lease<S> {
         struct Revoke<'a, S, W: Fn()>(&'a Lease<S>, W);
         impl<S, W: Fn()> Drop for Revoke<'_, S, W> {
             fn drop(&mut self) {
-                while self.0.busy.swap(true, Ordering::Acquire) {
-                    (self.1)();
-                }
+                let _release = self.0.wait(&self.1);
                 self.0.exchange.store(ptr::null_mut(), Ordering::Relaxed);
-                self.0.busy.store(false, Ordering::Release);
             }
         }
         self.exchange.store(ptr::from_mut(exchange).cast(), Ordering::Release);
@@ -72,22 +78,46 @@ impl<S> Lease<S> {
     /// When the request has ended or another thread is using it.
     #[inline]
     pub fn with<R>(&self, body: impl FnOnce(&mut Exchange<'_>, &mut S) -> R) -> Result<R, LeaseError> {
-        struct Release<'a>(&'a AtomicBool);
-        impl Drop for Release<'_> {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::Release);
+        let borrowed = self.try_borrow().ok_or(LeaseError::Busy)?;
+        self.lend(borrowed, body)
+    }
+
+    /// As [`Self::with`]; calls `waiting` again and again while another thread is using the exchange.
+    ///
+    /// # Errors
+    /// When the request has ended.
+    pub fn with_patience<R>(
+        &self,
+        waiting: impl Fn(),
+        body: impl FnOnce(&mut Exchange<'_>, &mut S) -> R,
+    ) -> Result<R, LeaseError> {
+        self.lend(self.wait(&waiting), body)
+    }
+
+    fn try_borrow(&self) -> Option<Borrowed<'_>> {
+        (!self.busy.swap(true, Ordering::Acquire)).then_some(Borrowed(&self.busy))
+    }
+
+    fn wait(&self, waiting: &impl Fn()) -> Borrowed<'_> {
+        loop {
+            if let Some(borrowed) = self.try_borrow() {
+                return borrowed;
             }
+            waiting();
         }
-        if self.busy.swap(true, Ordering::Acquire) {
-            return Err(LeaseError::Busy);
-        }
-        let _release = Release(&self.busy);
+    }
+
+    fn lend<R>(
+        &self,
+        _borrowed: Borrowed<'_>,
+        body: impl FnOnce(&mut Exchange<'_>, &mut S) -> R,
+    ) -> Result<R, LeaseError> {
         let exchange = self.exchange.load(Ordering::Acquire).cast::<Exchange<'_>>();
         if exchange.is_null() {
             return Err(LeaseError::Ended);
         }
         // SAFETY: non-null means that `grant` runs and holds the only reference to the exchange, without using it;
-        // `grant` cannot return before `busy` is cleared; `busy` makes this the only borrower of exchange and state;
+        // `grant` cannot return before `busy` is cleared; `_borrowed` is of this lease and makes this the only borrower of exchange and state;
         // `body` is generic over the lifetime and can keep nothing.
         let (exchange, state) = unsafe { (&mut *exchange, &mut *self.state.get()) };
         Ok(body(exchange, state))

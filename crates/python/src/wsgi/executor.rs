@@ -1,10 +1,10 @@
 //! One Python thread's way of answering a request: environ, call, answer, clean-up.
 
-use super::apps::AppTable;
+use super::apps::{App, AppTable};
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
 use super::report;
-use super::respond::{Failure, respond};
+use super::respond::{Failure, close, respond};
 use super::slot::{Slot, State};
 use super::start_response::{StartResponse, Write};
 use crate::ffi::function::make;
@@ -15,8 +15,13 @@ use crate::watchdog::{Lane, RequestTimeout};
 use margrave_server::{Exchange, Executor};
 use margrave_wire::{BodyLength, Known};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks whether another thread still uses the exchange.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What every executor of a worker is made from.
 pub struct Plan {
@@ -105,15 +110,19 @@ impl Bridge {
     }
 
     fn handle(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) {
-        match self.answer(py, exchange) {
-            Ok(()) => exchange.finish(),
-            Err(failure) => self.fail(py, exchange, failure),
+        if let Err(failure) = self.answer(py, exchange) {
+            let end = self.judge(py, Err(failure), || request_line(exchange));
+            end.apply(exchange);
         }
         if let Err(error) = self.renew(py) {
             report::exception(py, error);
         }
     }
 
+    /// Runs the application and ends the answer.
+    ///
+    /// # Errors
+    /// What went wrong before the application could be called; the answer is still open.
     fn answer(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
         let apps = Arc::clone(&self.plan.apps);
         let Some((index, app)) = apps.select(exchange.request_mut()) else {
@@ -131,30 +140,42 @@ impl Bridge {
         };
         let environ = self.environ.build(py, exchange.request(), body)?;
         let slot = Arc::clone(&self.handles.slot);
-        let start_response = self.handles.start_response.bind_borrowed(py);
-        slot.grant(
-            exchange,
-            || gil::without(py, std::thread::yield_now),
-            || {
-                let _ = slot.with(|_, state| state.reset());
-                let _current = current::Running::new(&slot, &environ);
-                let result = call_two(app.callable.bind_borrowed(py), environ.as_any(), start_response)
-                    .map_err(Failure::Raised)
-                    .and_then(|result| respond(py, &slot, &result));
-                let gone = slot.with(|_, state| state.gone).unwrap_or(false);
-                let result = if gone { result.map_err(|_| Failure::Gone) } else { result };
-                self.after_request(py);
-                result
-            },
-        )
+        slot.grant(exchange, || pause(py), || self.run(py, &slot, app, &environ));
+        Ok(())
     }
 
-    fn after_request(&self, py: Python<'_>) {
-        if let Some(hook) = &self.plan.after_request
-            && let Err(error) = hook.bind(py).call0()
-        {
-            report::exception(py, error);
+    /// The application's part: called, sent, ended, closed. PEP 3333 wants `close()` in any case; it comes after the
+    /// end of the answer, so that the client neither waits for it nor sees its exceptions.
+    fn run(&self, py: Python<'_>, slot: &Arc<Slot>, app: &App, environ: &Bound<'_, PyDict>) {
+        let _ = slot.with(|_, state| state.reset());
+        let _current = current::Running::new(slot, environ);
+        let start_response = self.handles.start_response.bind_borrowed(py);
+        match call_two(app.callable.bind_borrowed(py), environ.as_any(), start_response) {
+            Ok(result) => {
+                self.end(py, slot, respond(py, slot, &result));
+                report_late(py, close(&result));
+            }
+            Err(error) => self.end(py, slot, Err(Failure::Raised(error))),
         }
+        if let Some(hook) = &self.plan.after_request {
+            report_late(py, hook.bind(py).call0().map(drop));
+        }
+    }
+
+    /// Ends the answer as `outcome` demands.
+    fn end(&self, py: Python<'_>, slot: &Slot, outcome: Result<(), Failure>) {
+        let gone = outcome.is_err() && slot.with(|_, state| state.gone).unwrap_or(false);
+        let outcome = if gone { Err(Failure::Gone) } else { outcome };
+        let end =
+            self.judge(py, outcome, || slot.with(|exchange, _| request_line(exchange)).unwrap_or_default());
+        // The lease cannot have ended: this runs within its grant.
+        let _ = slot.with_patience(
+            || pause(py),
+            |exchange, state| {
+                state.over = true;
+                end.apply(exchange);
+            },
+        );
     }
 
     /// Makes the next request's objects, if the application kept one of this one's.
@@ -168,38 +189,67 @@ impl Bridge {
         Ok(())
     }
 
-    fn fail(&self, py: Python<'_>, exchange: &mut Exchange<'_>, failure: Failure) {
-        match failure {
-            // Nobody reads any more, or the deadline's answer has gone out: this only closes.
-            Failure::Gone => exchange.finish(),
-            Failure::Misuse(text) => {
-                report::line(&format!("{} {}", request_line(exchange), text));
-                exchange.fail();
+    /// Reports what went wrong and says how the answer ends. `target` names the request.
+    fn judge(&self, py: Python<'_>, outcome: Result<(), Failure>, target: impl FnOnce() -> String) -> End {
+        match outcome {
+            // Nobody reads any more, or the deadline's answer has gone out: finishing only closes.
+            Ok(()) | Err(Failure::Gone) => End::Finish,
+            Err(Failure::Misuse(text)) => {
+                report::line(&format!("{} {}", target(), text));
+                End::Fail
             }
-            Failure::Raised(error) if error.is_instance_of::<RequestTimeout>(py) => exchange.fail(),
-            Failure::Raised(error) => {
+            Err(Failure::Raised(error)) if error.is_instance_of::<RequestTimeout>(py) => End::Fail,
+            Err(Failure::Raised(error)) => {
                 let page = self.plan.show_exceptions.then(|| report::traceback(py, &error));
                 report::exception(py, error);
-                match page {
-                    Some(page) if !exchange.head_sent() => {
-                        show(exchange, &page);
-                        exchange.finish();
-                    }
-                    _ => exchange.fail(),
-                }
+                page.map_or(End::Fail, End::Show)
             }
         }
     }
 }
 
-/// `catch-exceptions`: the traceback is the answer.
+/// How an answer ends.
+enum End {
+    /// Complete.
+    Finish,
+    /// With 500, or cut when its head has gone out.
+    Fail,
+    /// `catch-exceptions`: with this traceback, if its head has not gone out.
+    Show(String),
+}
+
+impl End {
+    fn apply(&self, exchange: &mut Exchange<'_>) {
+        match self {
+            Self::Show(page) if !exchange.head_sent() => show(exchange, page),
+            Self::Fail | Self::Show(_) => exchange.fail(),
+            Self::Finish => exchange.finish(),
+        }
+    }
+}
+
 fn show(exchange: &mut Exchange<'_>, page: &str) {
     let fields: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"text/plain; charset=utf-8")];
     let known = Some(page.len() as u64);
     let started = exchange.start(b"500 Internal Server Error", &mut fields.into_iter(), known);
-    if started.and_then(|()| exchange.write(page.as_bytes())).is_err() {
-        exchange.fail();
+    match started.and_then(|()| exchange.write(page.as_bytes())) {
+        Ok(_) => exchange.finish(),
+        Err(_) => exchange.fail(),
     }
+}
+
+/// Reports an exception that came when the answer had ended, unless it is that of the deadline, which has been reported.
+fn report_late(py: Python<'_>, result: PyResult<()>) {
+    if let Err(error) = result
+        && !error.is_instance_of::<RequestTimeout>(py)
+    {
+        report::exception(py, error);
+    }
+}
+
+/// Lets another thread of the application come to its end with the exchange.
+fn pause(py: Python<'_>) {
+    gil::without(py, || std::thread::sleep(PAUSE));
 }
 
 /// `GET /path`, for log lines.

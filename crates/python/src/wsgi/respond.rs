@@ -1,7 +1,7 @@
 //! From what the application returned to bytes on the wire.
 //!
 //! A list or tuple of bytes is complete, so its length is known and it goes out at once. Everything else is
-//! iterated, and each block is sent when it comes. `close()` is called exactly once, whatever happens.
+//! iterated, and each block is sent when it comes. `close()` is the caller's, once the answer has ended.
 
 use super::file_wrapper::FileWrapper;
 use super::slot::{self, SendFailure, Slot};
@@ -39,12 +39,11 @@ impl From<SendFailure> for Failure {
     }
 }
 
-/// Sends `result` and closes it.
+/// Sends the whole body that `result` is.
 ///
 /// # Errors
-/// The first thing that went wrong; an exception of `close()` only when nothing else did.
+/// The first thing that went wrong.
 pub fn respond(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Result<(), Failure> {
-    // Neither has a close method.
     if let Ok(list) = result.cast_exact::<PyList>() {
         if list.len() == 1 {
             return send_only(py, slot, &list.get_item(0)?);
@@ -58,16 +57,21 @@ pub fn respond(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Result
         // Strictly an iterable of integers; uWSGI sends it as one block, and applications rely on that.
         return send_only(py, slot, result);
     }
-    let sent = send_iterable(py, slot, result);
-    let closed = close(result);
-    sent.and(closed.map_err(Failure::Raised))
+    send_iterable(py, slot, result)
 }
 
-/// Calls `close()` if there is one.
+/// Calls `close()` of what the application returned, if it has one.
 ///
 /// # Errors
 /// What it raised.
 pub fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
+    // The usual ones, which have none.
+    if result.is_exact_instance_of::<PyList>()
+        || result.is_exact_instance_of::<PyTuple>()
+        || result.is_exact_instance_of::<PyBytes>()
+    {
+        return Ok(());
+    }
     match result.getattr_opt(pyo3::intern!(result.py(), "close"))? {
         Some(close) => close.call0().map(drop),
         None => Ok(()),
@@ -128,7 +132,11 @@ fn send_iterable(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Resu
     if result.is_none() || result.is_instance_of::<PyString>() {
         return Err(not_iterable(result));
     }
-    let Ok(iterator) = result.try_iter() else { return Err(not_iterable(result)) };
+    let iterator = match result.try_iter() {
+        Ok(iterator) => iterator,
+        Err(error) if can_iterate(result) => return Err(Failure::Raised(error)),
+        Err(_) => return Err(not_iterable(result)),
+    };
     // PEP 3333: an iterable of length one tells the length of the body with its first block.
     let single = has_length_one(result);
     for item in iterator {
@@ -138,6 +146,12 @@ fn send_iterable(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Resu
         slot::send(slot, py, data, known)?;
     }
     Ok(slot::finish(slot)?)
+}
+
+/// Whether iteration runs code of the object's type, so that an exception is that code's.
+fn can_iterate(result: &Bound<'_, PyAny>) -> bool {
+    let kind = result.get_type();
+    ["__iter__", "__getitem__"].into_iter().any(|method| kind.hasattr(method).unwrap_or(true))
 }
 
 fn not_iterable(result: &Bound<'_, PyAny>) -> Failure {

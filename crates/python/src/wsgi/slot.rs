@@ -57,6 +57,8 @@ pub struct State {
     pub called: bool,
     /// The head was handed to the exchange together with body bytes: it cannot be taken back.
     pub sent: bool,
+    /// The answer is complete: what the application still writes cannot become part of it.
+    pub over: bool,
     /// The client has left; whatever the application raises from now on is the consequence of that.
     pub gone: bool,
     /// Body bytes that `wsgi.input` has read ahead.
@@ -68,6 +70,7 @@ impl State {
     pub fn reset(&mut self) {
         self.called = false;
         self.sent = false;
+        self.over = false;
         self.gone = false;
         self.carry.clear();
     }
@@ -82,6 +85,9 @@ pub enum SendFailure {
     /// Nobody called `start_response`.
     #[error("the application sent a body before it called start_response")]
     NotStarted,
+    /// The answer has ended.
+    #[error("the answer is complete, nothing can be added to it")]
+    Over,
     /// The client has left.
     #[error("the client has closed the connection")]
     Gone,
@@ -99,7 +105,9 @@ impl From<SendFailure> for PyErr {
         match failure {
             SendFailure::Gone => PyConnectionAbortedError::new_err(text),
             SendFailure::Refused(_) => PyValueError::new_err(text),
-            SendFailure::NotStarted | SendFailure::Lease(_) => PyRuntimeError::new_err(text),
+            SendFailure::NotStarted | SendFailure::Over | SendFailure::Lease(_) => {
+                PyRuntimeError::new_err(text)
+            }
         }
     }
 }
@@ -124,14 +132,18 @@ fn start(exchange: &mut Exchange<'_>, state: &mut State, known: Option<u64>) -> 
 }
 
 /// Sends body bytes, the head before them if it is still here. Waits, detached from the interpreter, while more is
-/// buffered than the bound allows. Empty `data` sends nothing.
+/// buffered than the bound allows. Empty `data` sends nothing and asks for nothing: PEP 3333 lets an iterable give
+/// empty blocks before it calls `start_response`.
 ///
 /// # Errors
 /// See [`SendFailure`].
 pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Result<(), SendFailure> {
     slot.with(|exchange, state| {
         if data.is_empty() {
-            return if state.called { Ok(()) } else { Err(SendFailure::NotStarted) };
+            return Ok(());
+        }
+        if state.over {
+            return Err(SendFailure::Over);
         }
         if !state.sent {
             start(exchange, state, known)?;
