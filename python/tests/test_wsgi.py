@@ -345,6 +345,12 @@ STEPS = [
     [["readline"], ["read", 2], ["readline"], ["iterate"]],
     [["readinto", 4], ["readinto", 100], ["readinto", 4]],
     [["readline", 3], ["read", 1], ["readline"], ["read"]],
+    [["tell"], ["read"], ["tell"], ["seek", 0], ["tell"], ["read"]],
+    [["readline"], ["tell"], ["readline"], ["seek", 1], ["readline"], ["tell"], ["read"]],
+    [["readline"], ["seek", 2, 1], ["tell"], ["read", 3], ["seek", 0, 1], ["read"]],
+    [["seek", 0, 2], ["tell"], ["read"], ["seek", 0], ["iterate"]],
+    [["seek", 1 << 20], ["tell"], ["read"], ["readline"], ["tell"], ["seek", 5, 1], ["tell"], ["seek", 0], ["read", 3]],
+    [["seekable"], ["readable"]],
 ]
 
 
@@ -376,6 +382,28 @@ def test_the_input_stream_reads_like_a_file(serve, memory, chunked):
             status, _, data = served.request("POST", "/", sent, headers)
             assert status == 200
             assert json.loads(data) == reference(steps, body), (steps, len(body))
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 0], ids=["memory", "file"])
+def test_the_input_stream_does_not_seek_to_places_that_cannot_be(serve, memory):
+    served = serve(application("""
+stream = environ['wsgi.input']
+stream.readline()
+errors = []
+for place in [(-1,), (-9, 1), (-99, 2), (0, 3), ('x',)]:
+    try: stream.seek(*place)
+    except (ValueError, TypeError) as error: errors.append(type(error).__name__)
+""" + OK + "return [repr((errors, stream.read())).encode()]"), http={"body_memory": memory})
+    expected = (["ValueError"] * 4 + ["TypeError"], b"two")
+    assert served.request("POST", "/", b"one\ntwo")[2] == repr(expected).encode()
+
+
+def test_chunked_read_goes_on_where_the_input_stream_stands(serve):
+    served = serve(application("""
+import uwsgi
+read = [environ['wsgi.input'].readline(), uwsgi.chunked_read(), uwsgi.chunked_read()]
+""" + OK + "return [repr(read).encode()]"), http={"body_memory": 0})
+    assert served.request("POST", "/", b"one\ntwo")[2] == repr([b"one\n", b"two", b""]).encode()
 
 
 def test_a_chunked_body_has_a_content_length_for_the_application(serve):

@@ -1,6 +1,6 @@
 //! The request that a thread runs, for the functions that act on "the" request.
 
-use crate::wsgi::slot::{SendFailure, Slot};
+use crate::wsgi::slot::{SendFailure, Slot, State};
 use margrave_server::Exchange;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -42,11 +42,19 @@ pub fn environ<'py>(py: Python<'py>) -> Option<Bound<'py, PyAny>> {
 /// # Errors
 /// `RuntimeError` when this thread runs none.
 pub fn exchange<R>(name: &str, body: impl FnOnce(&mut Exchange<'_>) -> R) -> PyResult<R> {
+    request(name, |exchange, _| body(exchange))
+}
+
+/// Uses the exchange and the state of the request of this thread.
+///
+/// # Errors
+/// `RuntimeError` when this thread runs none.
+pub fn request<R>(name: &str, body: impl FnOnce(&mut Exchange<'_>, &mut State) -> R) -> PyResult<R> {
     let slot = CURRENT.with_borrow(|current| current.as_ref().map(|(slot, _)| Arc::clone(slot)));
     let Some(slot) = slot else {
         return Err(PyRuntimeError::new_err(format!(
             "uwsgi.{name} acts on a request, and this thread runs none"
         )));
     };
-    slot.with(|exchange, _| body(exchange)).map_err(|error| SendFailure::from(error).into())
+    slot.with(body).map_err(|error| SendFailure::from(error).into())
 }

@@ -1,14 +1,14 @@
 //! Functions on the request that the calling thread runs.
 
 use super::current;
+use crate::wsgi::input::Reader;
 use margrave_wire::Known;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use std::io::Read;
 
 /// Most bytes that one `chunked_read` gives.
-const PART: u64 = 1024 * 1024;
+const PART: usize = 1024 * 1024;
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(request_id, module)?)?;
@@ -89,11 +89,9 @@ fn log_this_request(_ignored: &Bound<'_, PyTuple>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (_timeout=0, /))]
 fn chunked_read(py: Python<'_>, _timeout: i64) -> PyResult<Bound<'_, PyBytes>> {
-    let part = current::exchange("chunked_read", |exchange| {
-        let mut part = Vec::new();
-        exchange.body().take(PART).read_to_end(&mut part).map(|_| part)
-    })??;
-    Ok(PyBytes::new(py, &part))
+    current::request("chunked_read", |exchange, state| {
+        Reader::new(exchange, &mut state.carry).read(py, PART)
+    })?
 }
 
 #[pyfunction]

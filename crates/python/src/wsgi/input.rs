@@ -4,11 +4,11 @@
 //! `None` or negative means everything; limits of `readline` and `readlines` are honoured.
 
 use super::slot::{SendFailure, Slot, State};
-use margrave_server::Body;
+use margrave_server::{Body, Exchange};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// Bytes taken from a temporary file at once while looking for a line end.
@@ -20,11 +20,14 @@ pub struct Input {
     slot: Arc<Slot>,
 }
 
-/// Bytes read from a temporary file beyond the line that was asked for.
+/// Where the stream stands, as far as the body itself does not know.
 #[derive(Debug, Default)]
 pub struct Carry {
+    /// Bytes read from a temporary file beyond the line that was asked for.
     bytes: Vec<u8>,
     start: usize,
+    /// How far behind the end a `seek` went.
+    beyond: u64,
 }
 
 impl Carry {
@@ -32,6 +35,7 @@ impl Carry {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
+        self.beyond = 0;
     }
 
     fn rest(&self) -> &[u8] {
@@ -47,14 +51,14 @@ impl Input {
     }
 
     fn reading<R>(&self, body: impl FnOnce(&mut Reader<'_>) -> PyResult<R>) -> PyResult<R> {
-        self.slot
-            .with(|exchange, State { carry, .. }| body(&mut Reader { body: exchange.body(), carry }))
-            .map_err(|error| match error {
+        self.slot.with(|exchange, State { carry, .. }| body(&mut Reader::new(exchange, carry))).map_err(
+            |error| match error {
                 crate::ffi::lease::LeaseError::Ended => {
                     PyValueError::new_err("wsgi.input belongs to a request that has ended")
                 }
                 error @ crate::ffi::lease::LeaseError::Busy => SendFailure::from(error).into(),
-            })?
+            },
+        )?
     }
 }
 
@@ -110,9 +114,15 @@ impl Input {
         Ok((!line.as_bytes().is_empty()).then_some(line))
     }
 
-    /// Bytes read so far.
+    /// Where the next byte is read, from the start of the body.
     fn tell(&self) -> PyResult<u64> {
-        self.reading(|reader| Ok(reader.body.len() - reader.left() as u64))
+        self.reading(|reader| Ok(reader.position()))
+    }
+
+    /// Goes to `offset` from the start of the body (`whence` 0), from here (1) or from its end (2); says where that is.
+    #[pyo3(signature = (offset, whence=0, /))]
+    fn seek(&self, offset: i64, whence: i32) -> PyResult<u64> {
+        self.reading(|reader| reader.seek(offset, whence))
     }
 
     fn readable(&self) -> bool {
@@ -124,7 +134,7 @@ impl Input {
     }
 
     fn seekable(&self) -> bool {
-        false
+        true
     }
 
     /// Nothing to do: the server owns the body.
@@ -143,17 +153,46 @@ fn limit(size: Option<isize>) -> usize {
 }
 
 /// Reads through the carried bytes, then the body.
-struct Reader<'a> {
+pub struct Reader<'a> {
     body: &'a mut Body,
     carry: &'a mut Carry,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Over the body of `exchange`.
+    pub fn new(exchange: &'a mut Exchange<'_>, carry: &'a mut Carry) -> Self {
+        Self { body: exchange.body(), carry }
+    }
+
     fn left(&self) -> usize {
         usize::try_from(self.body.remaining()).unwrap_or(usize::MAX).saturating_add(self.carry.rest().len())
     }
 
-    fn read<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+    fn position(&self) -> u64 {
+        self.body.len() - self.left() as u64 + self.carry.beyond
+    }
+
+    fn seek(&mut self, offset: i64, whence: i32) -> PyResult<u64> {
+        let base = match whence {
+            0 => 0,
+            1 => self.position(),
+            2 => self.body.len(),
+            _ => return Err(PyValueError::new_err(format!("whence must be 0, 1 or 2, not {whence}"))),
+        };
+        let Some(target) = base.checked_add_signed(offset) else {
+            return Err(PyValueError::new_err("wsgi.input has no place before its start to seek to"));
+        };
+        self.body.seek(SeekFrom::Start(target)).map_err(lost)?;
+        self.carry.clear();
+        self.carry.beyond = target.saturating_sub(self.body.len());
+        Ok(target)
+    }
+
+    /// Up to `size` bytes.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read, or memory runs out.
+    pub fn read<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
         let size = size.min(self.left());
         if self.carry.rest().is_empty()
             && let Some(bytes) = self.body.in_memory()
