@@ -93,7 +93,7 @@ fn order(path: &std::path::Path, order: Order) -> i32 {
 }
 
 fn lines(diagnostics: &[Diagnostic], shown: Option<&str>) -> Vec<String> {
-    let findings = diagnostics.iter().map(ToString::to_string);
+    let findings = diagnostics.iter().map(|finding| format!("margrave: warning: {finding}"));
     findings.chain(shown.map(str::to_owned)).collect()
 }
 

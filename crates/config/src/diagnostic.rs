@@ -43,8 +43,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { file, line: 0 } => write!(f, "{file}"),
-            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::File { file, line: 0 } => write!(f, "{}", Printable(file, MESSAGE_LENGTH)),
+            Self::File { file, line } => write!(f, "{}:{line}", Printable(file, MESSAGE_LENGTH)),
             Self::CommandLine => write!(f, "command line"),
             Self::Environment => write!(f, "environment"),
             Self::Default => write!(f, "margrave"),
@@ -99,11 +99,36 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = Printable(&self.message, MESSAGE_LENGTH);
         if self.option.is_empty() {
-            write!(f, "{}: {}", self.origin, self.message)
+            write!(f, "{}: {message}", self.origin)
         } else {
-            write!(f, "{}: {}: {}", self.origin, self.option, self.message)
+            write!(f, "{}: {}: {message}", self.origin, Printable(&self.option, OPTION_LENGTH))
         }
+    }
+}
+
+/// Characters of an option's name and of a message that are shown: files may be no configuration at all.
+const OPTION_LENGTH: usize = 80;
+const MESSAGE_LENGTH: usize = 800;
+
+/// Text out of a file, fit for a terminal: control characters are escaped, what is too long is cut.
+pub(crate) struct Printable<'a>(pub(crate) &'a str, pub(crate) usize);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for (place, character) in self.0.chars().enumerate() {
+            if place >= self.1 {
+                return f.write_str("...");
+            }
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
     }
 }
 

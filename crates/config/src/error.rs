@@ -1,13 +1,13 @@
 //! Why configuration could not be loaded.
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, Printable};
 
 /// One reason why configuration cannot be used; always the operator's to mend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// A file or other source could not be read.
-    #[error("{origin}: cannot read {source_name}: {reason}")]
+    #[error("{origin}: cannot read {}: {reason}", Printable(.source_name, 400))]
     Unreadable {
         /// Where it was asked for.
         origin: Origin,

@@ -104,7 +104,7 @@ pub fn mode(text: &str) -> Result<(u32, Option<String>), String> {
     }
 }
 
-/// A socket address: `host:port`, `:port`, `[v6]:port`, a path, `@name`.
+/// A socket address: `host:port`, `:port`, `[v6]:port`, a path, `@name`, `\0name`.
 ///
 /// # Errors
 /// What is wrong and what to do.
@@ -135,7 +135,8 @@ fn parse_address(text: &str) -> Result<Address, String> {
             rest.trim_end_matches('/')
         ));
     }
-    if let Some(name) = text.strip_prefix('@') {
+    // Both spellings are uWSGI's; the second is a backslash and a zero.
+    if let Some(name) = text.strip_prefix('@').or_else(|| text.strip_prefix("\\0")) {
         return Ok(Address::Abstract(name.to_owned()));
     }
     if text.starts_with(['/', '.']) {
@@ -286,7 +287,9 @@ mod tests {
         assert_eq!(address("*:80"), tcp("", 80));
         assert_eq!(address("/run/a:b.sock"), Ok(Address::Unix("/run/a:b.sock".into())));
         assert_eq!(address("my.sock"), Ok(Address::Unix("my.sock".into())));
-        assert_eq!(address("@name"), Ok(Address::Abstract("name".to_owned())));
+        for name in ["@name", "\\0name"] {
+            assert_eq!(address(name), Ok(Address::Abstract("name".to_owned())), "{name}");
+        }
         for (text, message) in [
             ("", "missing"),
             ("=0", "shared sockets"),

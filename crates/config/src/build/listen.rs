@@ -103,6 +103,15 @@ fn chmod(values: &mut Values<'_>) -> Option<u32> {
     if matches!(setting.text(), "" | "1" | "true") {
         return Some(OPEN_TO_ALL);
     }
+    let (digits, _) = values::without_comment(setting.text());
+    let digits =
+        digits.strip_prefix("0o").or_else(|| digits.strip_prefix('0').filter(|rest| rest.len() == 3));
+    if digits.unwrap_or_else(|| values::without_comment(setting.text()).0).len() != 3 {
+        let message =
+            format!("`{}` is no mode; write exactly three octal digits such as 660", setting.text());
+        values.error(setting, message);
+        return None;
+    }
     values.mode("chmod-socket")
 }
 

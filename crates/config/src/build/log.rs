@@ -10,6 +10,10 @@ use std::path::PathBuf;
 /// The pattern of `log-date` without a value: that of `ctime`.
 const DEFAULT_DATE: &str = "%a %b %e %H:%M:%S %Y";
 
+/// Loggers that uWSGI has and Margrave has not.
+const NOT_BUILT: [&str; 8] =
+    ["rsyslog", "redislog", "mongodblog", "zeromq", "zmq", "crypto", "graylog2", "systemd"];
+
 pub fn build(values: &mut Values<'_>) -> LogSettings {
     let loggers = targets(values, &["logger", "log-syslog", "log-socket"]);
     let request_loggers = targets(values, &["req-logger"]);
@@ -53,17 +57,17 @@ fn targets(values: &mut Values<'_>, names: &[&'static str]) -> Vec<LogTarget> {
     let mut targets = Vec::new();
     for setting in values.all(names) {
         let parsed = match setting.row.name() {
-            "log-syslog" => Ok(LogTarget::Syslog(setting.text().to_owned())),
-            "log-socket" => Ok(LogTarget::Socket(setting.text().to_owned())),
+            "log-syslog" => Ok(Some(LogTarget::Syslog(setting.text().to_owned()))),
+            "log-socket" => Ok(Some(LogTarget::Socket(setting.text().to_owned()))),
             _ => target(values, setting),
         };
-        targets.extend(values.keep(setting, parsed.map(|target| (target, None))));
+        targets.extend(values.keep(setting, parsed.map(|target| (target, None))).flatten());
     }
     targets
 }
 
-/// `[name ]kind:argument`, or a bare path.
-fn target(values: &mut Values<'_>, setting: &Setting) -> Result<LogTarget, String> {
+/// `[name ]kind:argument`, or a bare path; nothing, with a warning, for a logger of uWSGI that is not built.
+fn target(values: &mut Values<'_>, setting: &Setting) -> Result<Option<LogTarget>, String> {
     let text = setting.text();
     let text = match text.split_once(' ') {
         Some((name, rest))
@@ -81,15 +85,22 @@ fn target(values: &mut Values<'_>, setting: &Setting) -> Result<LogTarget, Strin
     };
     let (kind, argument) = text.split_once(':').unwrap_or((text, ""));
     match kind {
-        _ if text.starts_with('/') => Ok(LogTarget::File(PathBuf::from(text))),
-        "file" if !argument.is_empty() => Ok(LogTarget::File(PathBuf::from(argument))),
-        "stdio" => Ok(LogTarget::Stdio),
-        "syslog" => Ok(LogTarget::Syslog(argument.to_owned())),
-        "socket" if !argument.is_empty() => Ok(LogTarget::Socket(argument.to_owned())),
+        _ if text.starts_with('/') => Ok(Some(LogTarget::File(PathBuf::from(text)))),
+        "file" if !argument.is_empty() => Ok(Some(LogTarget::File(PathBuf::from(argument)))),
+        "stdio" => Ok(Some(LogTarget::Stdio)),
+        "syslog" => Ok(Some(LogTarget::Syslog(argument.to_owned()))),
+        "socket" if !argument.is_empty() => Ok(Some(LogTarget::Socket(argument.to_owned()))),
         "fd" => argument
             .parse()
-            .map(LogTarget::Fd)
+            .map(|descriptor| Some(LogTarget::Fd(descriptor)))
             .map_err(|_| format!("`{argument}` is no descriptor; write fd:2")),
+        _ if NOT_BUILT.contains(&kind) => {
+            let message = format!(
+                "the logger `{kind}` of uWSGI is not built yet, so nothing is logged there; use file:/path, stdio, syslog, fd:N or socket:address"
+            );
+            values.warn(setting, message);
+            Ok(None)
+        }
         _ => Err(format!(
             "`{text}` is no logger that Margrave has; write file:/path, stdio, syslog, fd:N or socket:address"
         )),

@@ -97,7 +97,7 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
         };
         let mountpoint = mountpoint.trim_end_matches('/');
         if !mountpoint.is_empty() && !mountpoint.starts_with('/') {
-            values.error(setting, format!("`{mountpoint}` is no path; write /{mountpoint}"));
+            values.warn(setting, never_mounted(mountpoint));
         } else if target.is_empty() {
             values.error(
                 setting,
@@ -113,6 +113,19 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
         }
     }
     apps
+}
+
+/// What is wrong with a mountpoint that is no path; uWSGI starts all the same.
+fn never_mounted(mountpoint: &str) -> String {
+    match mountpoint.split_once('|') {
+        Some((host, path)) => format!(
+            "mounting at a host is not built yet, so this has no effect; to serve {path} whatever the host write `mount = /{}=...`, without `{host}|`",
+            path.trim_start_matches('/')
+        ),
+        None => format!(
+            "`{mountpoint}` is no path, so no request gets there and this has no effect; write `mount = /{mountpoint}=...` if that is meant"
+        ),
+    }
 }
 
 /// A path when it looks like one, else a module; `site.wsgi` may be either, so the file system decides.

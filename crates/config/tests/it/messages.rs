@@ -125,7 +125,8 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("harakiri = -1", "`-1` is negative; write 0 or more");
     check_error("workers = $(WORKERS)", "set the environment variable, or give a default as $(NAME:-4)");
     check_error("buffer-size = 32k", "no request fits into 32 bytes");
-    check_error("chmod-socket = rw", "write three octal digits such as 660");
+    check_error("chmod-socket = rw", "write exactly three octal digits such as 660");
+    check_error("chmod-socket = 999", "write three octal digits such as 660");
     check_error("umask = 99", "is no mode");
     check_error("http = localhost:http", "`http` is no port");
     check_error("http = :$(PORT)", "set the environment variable, or give a default as $(PORT:-8000)");
@@ -141,7 +142,10 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("env = A", "`A` has no `=`; write it as NAME=value");
     check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
-    check_error("logger = redislog:x", "is no logger that Margrave has");
+    check_error("logger = nolog:x", "is no logger that Margrave has");
+    for mode in ["66", "6660", "1234", "0", "66 ; x"] {
+        check_error(&format!("chmod-socket = {mode}"), "write exactly three octal digits such as 660");
+    }
     check_error("logto = 127.0.0.1:514", "written as `log-socket = 127.0.0.1:514`");
     check_error("forwarded-allow = 10.0.0.0/99", "is no network");
     check_error("add-header = X", "`X` is no field; write it as Name: value");
@@ -193,6 +197,27 @@ fn options_without_effect_say_why() {
         said.contains("site.ini:2: master: accepted without effect: there is always a master process"),
         "{said}"
     );
+}
+
+#[test]
+fn what_uwsgi_starts_with_is_no_reason_to_refuse() {
+    check("mount = example.com|/a=app", "mounting at a host is not built yet, so this has no effect");
+    check("mount = example.com|/a=app", "write `mount = /a=...`, without `example.com|`");
+    check("mount = a=app", "`a` is no path, so no request gets there and this has no effect");
+    check("logger = rsyslog:127.0.0.1:514,x", "the logger `rsyslog` of uWSGI is not built yet");
+    for mode in ["660", "0660", "0o660", "660 ; x"] {
+        let loaded = run_options(&format!("socket = /a\nchmod-socket = {mode}")).expect(mode);
+        assert_eq!(loaded.settings.listen.chmod, Some(0o660), "{mode}");
+    }
+}
+
+#[test]
+fn text_of_a_file_is_fit_for_a_terminal() {
+    let text = format!("[uwsgi]\n\x1b[2J{}\x07 = 1\nproc\resses = 2\n", "x".repeat(10_000));
+    let world = MemoryWorld::with_files(&[("s.ini", &text)]);
+    let said = findings(&run(&world, "margrave s.ini --module app")).join("\n");
+    assert!(said.contains(r"s.ini:2: \u{1b}[2Jxxx") && said.contains(r"proc\resses"), "{said:?}");
+    assert!(!said.contains(['\x1b', '\x07', '\r']) && said.len() < 3_000, "{said:?}");
 }
 
 #[test]
