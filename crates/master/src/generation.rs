@@ -5,6 +5,7 @@ use crate::interpreter::{BOOTSTRAP, Interpreter};
 use crate::listeners::Bound;
 use crate::scoreboard::{Scoreboard, Scoreboards};
 use margrave_config::Settings;
+use margrave_config::settings::ProcessSettings;
 use margrave_lifecycle::message::{AppReport, ListenerInfo, ToZygote, encode};
 use margrave_lifecycle::supervisor::Policy;
 use margrave_stats::scoreboard::Layout;
@@ -41,11 +42,22 @@ pub fn policy(settings: &Settings) -> Policy {
         max_resident: process.reload_on_rss,
         max_address_space: process.reload_on_as,
         worker_mercy: process.worker_mercy,
-        mercy: process.mercy,
+        mercy: stop_mercy(process),
         reload_deadline: RELOAD_DEADLINE,
         overdue_grace: Some(if process.harakiri_kill { Duration::ZERO } else { OVERDUE_GRACE }),
         exit_on_reload: process.exit_on_reload,
+        lazy: process.lazy_apps,
         start_attempts: (host.daemonize.is_some() || host.daemonize2.is_some()).then_some(START_ATTEMPTS),
+    }
+}
+
+/// `reload-mercy` and `worker-reload-mercy` both bound a stop; one that was left at its default gives way to the other.
+fn stop_mercy(process: &ProcessSettings) -> Duration {
+    let default = ProcessSettings::default();
+    match (process.mercy, process.worker_mercy) {
+        (mercy, worker) if mercy == default.mercy => worker,
+        (mercy, worker) if worker == default.worker_mercy => mercy,
+        (mercy, worker) => mercy.min(worker),
     }
 }
 
@@ -256,6 +268,18 @@ pub struct Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mercy_that_was_set_bounds_a_stop() {
+        let second = Duration::from_secs;
+        for (mercy, worker_mercy, expected) in
+            [(60, 60, 60), (2, 60, 2), (60, 2, 2), (60, 120, 120), (5, 9, 5)]
+        {
+            let (mercy, worker_mercy) = (second(mercy), second(worker_mercy));
+            let process = ProcessSettings { mercy, worker_mercy, ..ProcessSettings::default() };
+            assert_eq!(stop_mercy(&process), second(expected));
+        }
+    }
 
     #[test]
     fn each_chdir_is_relative_to_the_one_before() {

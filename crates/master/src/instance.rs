@@ -88,7 +88,7 @@ pub struct Instance {
     /// What the supervisor has yet to hear.
     queue: VecDeque<supervisor::Event>,
     buffer: Vec<u8>,
-    exit: Option<i32>,
+    exit: Option<(i32, Option<String>)>,
 }
 
 impl Instance {
@@ -134,9 +134,9 @@ impl Instance {
     pub fn run(mut self) -> i32 {
         self.tell(supervisor::Event::Start(policy(&self.parts.settings)));
         let mut events = Events::with_capacity(64);
-        let code = loop {
-            if let Some(code) = self.exit {
-                break code;
+        let (code, reason) = loop {
+            if let Some(exit) = self.exit.take() {
+                break exit;
             }
             let now = monotonic();
             let wake = self.supervisor.poll_timeout().map_or(self.next_look, |at| at.min(self.next_look));
@@ -157,6 +157,12 @@ impl Instance {
         self.end_strays();
         if let Some(collector) = &mut self.parts.collector {
             collector.finish(&self.parts.log);
+        }
+        let mut promise = std::mem::replace(&mut self.parts.promise, Promise::to_nobody());
+        // Whoever waits finds nothing of ours left when it is told.
+        drop(self);
+        if let Some(reason) = reason {
+            promise.broken(code, &reason);
         }
         code
     }
@@ -563,12 +569,7 @@ impl Instance {
                 }
             }
             Command::Note(notice) => self.note(&notice),
-            Command::Exit { code, reason } => {
-                if let Some(reason) = reason {
-                    self.parts.promise.broken(code, &reason);
-                }
-                self.exit = Some(code);
-            }
+            Command::Exit { code, reason } => self.exit = Some((code, reason)),
         }
     }
 

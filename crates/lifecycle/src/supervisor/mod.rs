@@ -64,8 +64,18 @@ impl fmt::Display for Ended {
         match self {
             Self::Exit(code) => write!(f, "exited with code {code}"),
             Self::Signal(9) => write!(f, "was killed by signal 9 (SIGKILL, perhaps for lack of memory)"),
-            Self::Signal(11) => write!(f, "crashed with signal 11 (SIGSEGV)"),
-            Self::Signal(number) => write!(f, "was ended by signal {number}"),
+            Self::Signal(number) => {
+                const NAMES: [&str; 16] = [
+                    "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+                    "USR2", "PIPE", "ALRM", "TERM",
+                ];
+                let name = usize::try_from(*number).ok().and_then(|number| NAMES.get(number));
+                let verb = if matches!(number, 4 | 6 | 7 | 8 | 11) { "crashed with" } else { "was ended by" };
+                match name {
+                    Some(name) => write!(f, "{verb} signal {number} (SIG{name})"),
+                    None => write!(f, "{verb} signal {number}"),
+                }
+            }
             Self::Unknown => write!(f, "ended"),
         }
     }

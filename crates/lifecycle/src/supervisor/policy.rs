@@ -29,6 +29,8 @@ pub struct Policy {
     pub overdue_grace: Option<Duration>,
     /// A reload is a stop.
     pub exit_on_reload: bool,
+    /// Each worker loads the application itself. The first of a generation goes ahead, so that a failure is told once.
+    pub lazy: bool,
     /// Deaths in a row of one worker, before the first has become ready, that end the start; `None` = it is tried for ever.
     pub start_attempts: Option<u32>,
 }
@@ -48,6 +50,7 @@ impl Default for Policy {
             reload_deadline: Duration::from_secs(300),
             overdue_grace: None,
             exit_on_reload: false,
+            lazy: false,
             start_attempts: None,
         }
     }

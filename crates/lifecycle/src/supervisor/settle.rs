@@ -48,7 +48,7 @@ impl Supervisor {
             _ => pool.deadline().filter(|_| self.candidate == Some(pool.number)),
         });
         let open = |pool: &&super::Pool| {
-            self.stop.is_none() && may_fork(pool) && self.free_slot(pool.number).is_some()
+            self.stop.is_none() && self.openings(pool) > 0 && self.free_slot(pool.number).is_some()
         };
         let seats = self.pools.values().filter(open).flat_map(|pool| {
             pool.seats.iter().filter(|seat| seat.occupant.is_none()).map(|seat| seat.not_before)
@@ -121,12 +121,10 @@ impl Supervisor {
 
     fn fill_seats(&mut self, now: Duration, commands: &mut Vec<Command>) {
         let mut wanted = Vec::new();
-        for pool in self.pools.values().filter(|pool| may_fork(pool)) {
-            for (worker, seat) in (1..).zip(&pool.seats) {
-                if seat.occupant.is_none() && now >= seat.not_before {
-                    wanted.push((pool.number, worker));
-                }
-            }
+        for pool in self.pools.values() {
+            let vacant =
+                (1..).zip(&pool.seats).filter(|(_, seat)| seat.occupant.is_none() && now >= seat.not_before);
+            wanted.extend(vacant.take(self.openings(pool)).map(|(worker, _)| (pool.number, worker)));
         }
         for (generation, worker) in wanted {
             if let Some(id) = self.fork(now, generation, worker, commands)
@@ -134,6 +132,19 @@ impl Supervisor {
             {
                 seat.occupant = Some(id);
             }
+        }
+    }
+
+    /// How many workers may be forked for vacant seats now.
+    fn openings(&self, pool: &super::Pool) -> usize {
+        let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
+        let mut occupants = pool.seats.iter().filter_map(|seat| seat.occupant.as_ref());
+        if !may_fork(pool) {
+            0
+        } else if !pool.policy.lazy || pool.phase == Phase::Live || occupants.clone().any(is_ready) {
+            pool.seats.len()
+        } else {
+            usize::from(occupants.next().is_none())
         }
     }
 

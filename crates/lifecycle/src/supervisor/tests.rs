@@ -261,6 +261,22 @@ fn a_first_worker_that_keeps_dying_is_tried_for_ever_unless_somebody_waits_for_t
 }
 
 #[test]
+fn the_first_lazy_worker_goes_ahead() {
+    let mut story = Story::new();
+    story.tell(Event::Start(Policy { lazy: true, workers: 3, ..Policy::default() }));
+    let commands = story.tell(Event::ZygoteReady(1));
+    assert_eq!(forks(&commands), [1]);
+    story.tell(Event::Forked { id: 1, pid: 1 });
+    assert_eq!(forks(&story.tell(Event::WorkerReady(1))), [2, 3]);
+    story.now += Duration::from_secs(60);
+    story.tell(Event::Reload(Policy { lazy: true, workers: 2, ..Policy::default() }));
+    let commands = story.tell(Event::ZygoteReady(2));
+    assert_eq!(forks(&commands), [4]);
+    story.tell(Event::Forked { id: 4, pid: 4 });
+    assert_eq!(forks(&story.tell(Event::WorkerReady(4))), [5]);
+}
+
+#[test]
 fn a_graceful_stop_drains_and_kills_whoever_takes_too_long() {
     let mut story = Story::serving(two());
     let commands = without_notes(story.tell(Event::Stop));

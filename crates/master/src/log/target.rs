@@ -17,6 +17,9 @@ const SYSLOG_SOCKET: &str = "/dev/log";
 /// Severity "informational".
 const SYSLOG_INFO: u8 = 6;
 
+/// Most rotations in one second that keep their own backup.
+const MAX_PER_SECOND: u32 = 1000;
+
 /// One place that lines go to.
 #[derive(Debug)]
 pub enum Target {
@@ -131,9 +134,18 @@ impl LogFile {
     fn rotate(&mut self) -> io::Result<()> {
         let backup = self.backup.as_ref().map_or_else(
             || {
-                let mut name = self.path.clone().into_os_string();
-                name.push(format!(".{}", clock::wall().as_secs()));
-                PathBuf::from(name)
+                let dated = |extra: String| {
+                    let mut name = self.path.clone().into_os_string();
+                    name.push(format!(".{}{extra}", clock::wall().as_secs()));
+                    PathBuf::from(name)
+                };
+                // Several rotations in one second get names of their own.
+                let free =
+                    (1..MAX_PER_SECOND).map(|number| dated(format!(".{number}"))).find(|path| !path.exists());
+                Some(dated(String::new()))
+                    .filter(|path| !path.exists())
+                    .or(free)
+                    .unwrap_or_else(|| dated(String::new()))
             },
             PathBuf::from,
         );
@@ -209,6 +221,16 @@ mod tests {
         target.write(b"new");
         assert_eq!(fs::read_to_string(&backup).unwrap(), "12345678\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+    }
+
+    #[test]
+    fn rotations_within_a_second_overwrite_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("log");
+        let settings = LogSettings { max_size: Some(8), ..LogSettings::default() };
+        let mut target = Target::open(&LogTarget::File(path), &settings).unwrap();
+        (0..10).for_each(|_| target.write(b"12345678"));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 11);
     }
 
     #[test]
