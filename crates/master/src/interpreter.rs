@@ -3,7 +3,7 @@
 //! In order: `python`, `home`, `$VIRTUAL_ENV`, `python3` beside the executable, `python3` in `$PATH`. Nothing here runs
 //! Python: what can be seen from outside is checked, the rest the [`BOOTSTRAP`] answers by exit codes.
 
-use crate::error::StartError;
+use crate::error::{StartError, plain};
 use margrave_config::settings::{HostSettings, PythonSettings};
 use std::env;
 use std::io;
@@ -73,6 +73,29 @@ impl Interpreter {
         )))
     }
 
+    /// Whether this process may execute it still, after it has changed to another user; `real` is where its links lead.
+    ///
+    /// # Errors
+    /// One sentence, when it may not.
+    pub fn check_reachable(&self, real: &Path) -> Result<(), StartError> {
+        if margrave_sys::process::may_execute(&self.path) {
+            return Ok(());
+        }
+        let (uid, _) = margrave_sys::process::user_and_group();
+        let user = margrave_sys::users::user_name(uid).unwrap_or_else(|| uid.to_string());
+        let closed = real
+            .ancestors()
+            .skip(1)
+            .filter(|directory| !margrave_sys::process::may_execute(directory))
+            .last();
+        let place = closed
+            .map_or_else(String::new, |directory| format!(", to whom {} is closed", directory.display()));
+        Err(StartError::Interpreter(format!(
+            "uid: the interpreter {} cannot be executed by user {user}{place}; use one that this user can reach, with `home` or `python`",
+            self.path.display()
+        )))
+    }
+
     /// A directory with a `margrave` package to use when the interpreter has none of its own.
     ///
     /// `MARGRAVE_PACKAGE` when it is set; else what is installed beside this executable, unless the configuration names
@@ -115,17 +138,36 @@ impl Interpreter {
 /// The interpreter of a virtual environment or Python prefix.
 fn in_environment(home: &Path) -> Result<PathBuf, StartError> {
     let shown = home.display();
-    if !home.is_dir() {
-        return Err(StartError::Interpreter(format!(
-            "home: {shown} does not exist; create it with: python3 -m venv {shown} && {shown}/bin/python -m pip install margrave"
-        )));
+    let names = ["bin/python", "bin/python3"].map(|name| home.join(name));
+    if let Some(found) = names.iter().find(|path| path.exists()) {
+        return Ok(found.clone());
     }
-    let names = ["bin/python", "bin/python3"];
-    names.iter().map(|name| home.join(name)).find(|path| path.exists()).ok_or_else(|| {
-        StartError::Interpreter(format!(
-            "home: {shown} is no virtual environment (it has no bin/python); create it with: python3 -m venv {shown} && {shown}/bin/python -m pip install margrave"
-        ))
-    })
+    let create = format!("python3 -m venv --clear {shown} && {shown}/bin/python -m pip install margrave");
+    let dangling = names.iter().find_map(|path| Some((path, path.read_link().ok()?)));
+    let sentence = match (home.metadata(), dangling) {
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+            format!("{shown} does not exist; create it with: {}", create.replace(" --clear", ""))
+        }
+        (Err(error), _) => format!("cannot enter {shown}: {}", plain(&error)),
+        (Ok(found), _) if found.is_file() && is_executable(home) => {
+            let prefix = home.parent().and_then(Path::parent).unwrap_or(home).display();
+            format!(
+                "{shown} is an interpreter, not its environment; write `home = {prefix}` or `python = {shown}`"
+            )
+        }
+        (Ok(found), _) if !found.is_dir() => {
+            format!("{shown} is a file; name the directory of a virtual environment")
+        }
+        (Ok(_), Some((link, target))) => format!(
+            "{} points to {}, which does not exist (was Python upgraded?); make the environment again with: {create}",
+            link.display(),
+            target.display()
+        ),
+        (Ok(_), None) => {
+            format!("{shown} is no virtual environment (it has no bin/python); create it with: {create}")
+        }
+    };
+    Err(StartError::Interpreter(format!("home: {sentence}")))
 }
 
 /// A program name as the shell would find it; the bare name when it does not.
@@ -170,6 +212,24 @@ mod tests {
         fs::write(home.path().join("bin/python"), "").unwrap();
         let error = find(|python| python.home = Some(home.path().into())).unwrap_err();
         assert!(error.contains("is not executable"), "{error}");
+    }
+
+    #[test]
+    fn a_home_that_is_something_else_is_told_apart() {
+        let home = tempfile::tempdir().unwrap();
+        let says = |path: PathBuf, part: &str| {
+            let error = find(|python| python.home = Some(path)).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        };
+        fs::write(home.path().join("app.py"), "").unwrap();
+        says(home.path().join("app.py"), "app.py is a file; name the directory");
+        says(
+            "/bin/sh".into(),
+            "/bin/sh is an interpreter, not its environment; write `home = /` or `python = /bin/sh`",
+        );
+        fs::create_dir(home.path().join("bin")).unwrap();
+        std::os::unix::fs::symlink("/no/such/python3.8", home.path().join("bin/python")).unwrap();
+        says(home.path().into(), "bin/python points to /no/such/python3.8, which does not exist");
     }
 
     #[test]

@@ -140,13 +140,16 @@ struct Place {
 
 fn take_place(settings: &Settings) -> Result<Place, StartError> {
     let host = &settings.host;
-    Interpreter::find(&settings.python, host)?;
+    let interpreter = Interpreter::find(&settings.python, host)?;
+    let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
     Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
     let mut listeners = Listeners::default();
     let bound = listeners.resolve(&settings.listen, host.vacuum)?;
     let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
     let pidfiles = settle_in(settings, "uWSGI master")?;
+    // Else another one would be found silently, or none with a sentence that misleads.
+    interpreter.check_reachable(&real)?;
     let files = [&settings.log.logto2, &settings.log.logto, &host.daemonize, &host.daemonize2];
     let file = files.into_iter().flatten().next().cloned();
     let log = Log::open(&settings.log, file)?;

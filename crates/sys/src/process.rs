@@ -198,6 +198,12 @@ pub fn memory_of(pid: i32) -> Option<(u64, u64)> {
     Some((resident * page, space * page))
 }
 
+/// Whether this process may execute a file, or search a directory.
+#[must_use]
+pub fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// Sets the permission mask for new files.
 pub fn set_umask(mask: u32) {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
