@@ -316,11 +316,15 @@ impl<'a> Exchange<'a> {
         self.failed = true;
         if self.stage == Stage::HeadSent {
             if let Some(id) = self.work.record_id {
-                // Without END_REQUEST it is no complete answer.
                 let mut tail = Vec::new();
                 records::encode_failure(id, &mut tail);
+                let by_port = !self.shared.site.listeners[usize::from(self.work.listener)].port.is_empty();
+                if !by_port && !self.work.request.keep_alive {
+                    tail.extend_from_slice(records::NO_RECORD);
+                }
                 let _ = self.send_in_records(id, &[], &tail);
-            } else if self.encoder.ends_by_close() {
+            }
+            if self.encoder.ends_by_close() {
                 net::reset_on_close(self.work.fd.as_fd());
             }
             self.encoder.abort();

@@ -14,6 +14,10 @@ use margrave_wire::{Peer as WirePeer, Request, WireError};
 /// Told to the front server of a request that the application failed at.
 const FAILED: &[u8] = b"the application failed; the server's log says how";
 
+/// Follows an answer that is cut where a UNIX socket cannot be reset: nginx takes the end of a connection that it has
+/// not asked to be kept for the end of the answer, even without END_REQUEST, but not a record of no version.
+pub(crate) const NO_RECORD: &[u8] = &[0; 8];
+
 /// What the instance serves at a time, for front servers that ask: more connections may wait than are served.
 pub(crate) fn capacity(process: &ProcessSettings, listen: &ListenSettings) -> Capacity {
     let requests = u32::from(process.workers.max(1)) * u32::from(process.threads.max(1));

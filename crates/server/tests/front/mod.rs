@@ -220,7 +220,8 @@ fn an_application_s_failure_goes_to_the_front_server_s_log() {
     assert!(String::from_utf8_lossy(&reply.stderr).contains("application failed"));
     assert_eq!(reply.end, Some((1, 0)));
     // After the head nothing may look complete.
-    let reply = ask(&mut worker.connect(), &request(1, true, "/cut", &[], b""));
+    let mut client = worker.connect();
+    let reply = ask(&mut client, &request(1, false, "/cut", &[], b""));
     assert_eq!((reply.body(), reply.end, reply.stdout_ended), (&b"some"[..], None, false));
     assert!(!reply.stderr.is_empty());
 }
@@ -264,10 +265,10 @@ fn kept_fastcgi_connections_pass_to_the_next_worker() {
     let new = Worker::start(Options { name: "new", shares: Some(&old), ..fastcgi() });
     let mut client = old.connect();
     assert_eq!(ask(&mut client, &request(1, true, "/name", &[("CONTENT_LENGTH", "0")], b"")).body(), b"old");
-    old.drain(Some(&new));
     new.ready();
+    old.drain(Some(&new));
+    assert_eq!(old.end(), [margrave_server::Ending::Drained]);
     assert_eq!(ask(&mut client, &request(1, false, "/name", &[], b"")).body(), b"new");
-    old.end();
 }
 
 fn scgi(path: &str, body: &[u8]) -> Vec<u8> {
@@ -386,9 +387,9 @@ fn the_client_that_a_proxy_header_named_passes_to_the_next_worker() {
     let mut client = old.connect();
     client.write_all(&tcp_header(2)).unwrap();
     assert_eq!(get(&mut client, "/name").body, b"old");
-    old.drain(Some(&new));
     new.ready();
+    old.drain(Some(&new));
+    assert_eq!(old.end(), [margrave_server::Ending::Drained]);
     assert_eq!(get(&mut client, "/client").body, b"203.0.113.9");
     assert_eq!(get(&mut client, "/name").body, b"new");
-    old.end();
 }
