@@ -57,7 +57,18 @@ impl Log {
             });
         }
         let requests = open(&settings.request_loggers)?;
-        Ok(Self { date: settings.date.clone(), targets: Some(RefCell::new(Targets { ordinary, requests })) })
+        let troubles: Vec<String> = ordinary
+            .iter()
+            .chain(&requests)
+            .filter_map(|target| match target {
+                Target::Syslog(syslog) => syslog.trouble(),
+                _ => None,
+            })
+            .collect();
+        let targets = Some(RefCell::new(Targets { ordinary, requests }));
+        let log = Self { date: settings.date.clone(), targets };
+        troubles.iter().for_each(|trouble| log.say(Level::Warning, trouble));
+        Ok(log)
     }
 
     /// Whether a person watches on a terminal that shows colours.

@@ -10,9 +10,13 @@ use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the system's logger listens.
 const SYSLOG_SOCKET: &str = "/dev/log";
+
+/// How often a system logger that does not listen is looked for.
+const SYSLOG_RETRY: Duration = Duration::from_secs(1);
 
 /// Severity "informational".
 const SYSLOG_INFO: u8 = 6;
@@ -27,12 +31,24 @@ pub enum Target {
     File(LogFile),
     /// Any open descriptor.
     Descriptor(File),
-    /// The system's logger: the head of each message up to its date, and the name after it.
-    Syslog(UnixDatagram, String, String),
+    /// The system's logger.
+    Syslog(Syslog),
     /// A UNIX datagram socket.
     Unix(UnixDatagram),
     /// A UDP address.
     Udp(UdpSocket),
+}
+
+/// The system's logger, which need not run yet: until it does, lines go to standard error.
+#[derive(Debug)]
+pub struct Syslog {
+    socket: Option<UnixDatagram>,
+    /// Not tried again before this time.
+    retry: Duration,
+    /// Begins each message: `<30>`.
+    head: String,
+    /// Follows its date: `name[pid]: `.
+    name: String,
 }
 
 /// A log file.
@@ -77,9 +93,12 @@ impl Target {
                 let (ident, facility) = options.split_once(',').unwrap_or((options, "daemon"));
                 let ident = if ident.is_empty() { "uwsgi" } else { ident };
                 let facility = facility_number(facility).ok_or(io::ErrorKind::InvalidInput)?;
-                let head = format!("<{}>", facility * 8 + SYSLOG_INFO);
-                let name = format!("{ident}[{}]: ", process::id());
-                Self::Syslog(unix_datagram(SYSLOG_SOCKET)?, head, name)
+                Self::Syslog(Syslog {
+                    socket: unix_datagram(SYSLOG_SOCKET).ok(),
+                    retry: Duration::ZERO,
+                    head: format!("<{}>", facility * 8 + SYSLOG_INFO),
+                    name: format!("{ident}[{}]: ", process::id()),
+                })
             }
             LogTarget::Socket(address) if address.starts_with('/') => Self::Unix(unix_datagram(address)?),
             LogTarget::Socket(address) => {
@@ -96,13 +115,38 @@ impl Target {
         let _ = match self {
             Self::File(file) => file.write(line),
             Self::Descriptor(file) => file.write_all(&[line, b"\n"].concat()),
-            Self::Syslog(socket, head, name) => {
-                let date = clock::format_local("%b %e %H:%M:%S ", clock::wall().as_secs());
-                socket.send(&[head.as_bytes(), date.as_bytes(), name.as_bytes(), line].concat()).map(drop)
-            }
+            Self::Syslog(syslog) => syslog.write(line),
             Self::Unix(socket) => socket.send(&[line, b"\n"].concat()).map(drop),
             Self::Udp(socket) => socket.send(&[line, b"\n"].concat()).map(drop),
         };
+    }
+}
+
+impl Syslog {
+    /// What to warn of: nobody listens.
+    pub fn trouble(&self) -> Option<String> {
+        self.socket.is_none().then(|| {
+            format!("logger: no system logger listens on {SYSLOG_SOCKET}; lines go to standard error until one does")
+        })
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let now = clock::monotonic();
+        if self.socket.is_none() && now >= self.retry {
+            self.socket = unix_datagram(SYSLOG_SOCKET).ok();
+            self.retry = now + SYSLOG_RETRY;
+        }
+        let date = clock::format_local("%b %e %H:%M:%S ", clock::wall().as_secs());
+        let message = [self.head.as_bytes(), date.as_bytes(), self.name.as_bytes(), line].concat();
+        match self.socket.as_ref().map(|socket| socket.send(&message)) {
+            Some(Ok(_)) => Ok(()),
+            // Its queue is full: the line is lost, as with syslog(3).
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            _ => {
+                self.socket = None;
+                io::stderr().write_all(&[line, b"\n"].concat())
+            }
+        }
     }
 }
 
