@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 
-from margrave import loader, report
+from margrave import loader, report, signals
 
 
 def main(worker, settings, apps):
     """Serves until the worker ends; returning lets the interpreter finalize."""
     number = worker.number
+    signals.make_workers(False)
     reset_signals()
     set_process_name(number, settings["process"])
     threading.current_thread().name = thread_name(number, 0)

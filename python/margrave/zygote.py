@@ -8,12 +8,11 @@ import gc
 import json
 import os
 import platform
-import signal
 import sys
 import threading
 import types
 
-from margrave import loader, report
+from margrave import loader, report, signals
 from margrave import worker as worker_module
 
 
@@ -27,10 +26,7 @@ def main():
     os.environ.pop("MARGRAVE_PACKAGE", None)
     zygote = _margrave.Zygote(int(control))
     settings = json.loads(zygote.settings)
-    # The terminal's Ctrl-C and hang-up reach the whole process group, but they are for the master to act on. A
-    # handler, because subprocesses of the application would inherit an ignored signal.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, leave_to_master)
+    signals.leave_to_master()
     prepare_interpreter(settings)
     zygote.install_uwsgi()
     install_decorators()
@@ -38,6 +34,7 @@ def main():
     worker_module.title(f"{kind} zygote", settings["process"])
     if not load(zygote, settings):
         sys.exit(1)
+    signals.make_workers(True)
     worker = zygote.run()
     if worker is not None:
         worker_module.main(worker, settings, LOADED)
@@ -45,10 +42,6 @@ def main():
 
 # Applications loaded before the fork.
 LOADED = []
-
-
-def leave_to_master(number, frame):
-    """SIGINT and SIGHUP: nothing to do here."""
 
 
 def prepare_interpreter(settings):

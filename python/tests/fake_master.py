@@ -96,7 +96,7 @@ def settings(**changes):
         "http": {
             "buffer_size": 65536, "limit_post": None, "body_memory": 262144, "keepalive": duration(75),
             "io_timeout": duration(60), "write_buffer": 1048576, "forwarded_allow": "Private",
-            "underscore_headers": False, "add_header": [], "dynamic_apps": False,
+            "underscore_headers": False, "add_header": [], "dynamic_apps": False, "proxy_protocol": False,
         },
         "python": {
             "interpreter": None, "home": None, "path": [], "apps": [], "manage_script_name": False, "argv": [],
@@ -110,12 +110,10 @@ def settings(**changes):
             "harakiri_kill": False, "touch_reload": [], "term_reloads": False,
             "exit_on_reload": False, "auto_procname": False, "procname": None, "procname_master": None,
             "procname_prefix": "", "procname_append": "", "locks": 0, "memory_report": False,
-            "strict": False,
         },
         "host": {
             "chdir": [], "env": [], "unenv": [], "uid": None, "gid": None, "umask": None, "pidfile": None,
             "pidfile2": None, "safe_pidfile": None, "daemonize": None, "daemonize2": None, "vacuum": True,
-            "close_on_exec": True,
         },
         "log": {
             "logto": None, "logto2": None, "loggers": [], "request_loggers": [], "format": None,

@@ -278,14 +278,84 @@ def test_a_killed_worker_is_reported_with_its_signal_and_a_new_one_can_be_forked
     assert fetch(master) == b"site1"
 
 
-def test_interrupt_and_hang_up_of_the_terminal_are_left_to_the_master(zygote):
-    master = zygote(FILES, python={"apps": [app_module("site1")]})
+TO_ALL = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
+
+
+@pytest.mark.parametrize("number", TO_ALL, ids=lambda number: number.name)
+def test_a_signal_to_the_whole_group_is_left_to_the_master(zygote, tmp_path, number):
+    source = """
+        import os, time
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            open("begun", "w").close()
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+            return [b"finished"]
+    """
+    master = zygote({"slow.py": source}, python={"apps": [app_module("slow")]})
     _, (pid,) = master.start()
-    for number in (signal.SIGINT, signal.SIGHUP):
-        os.kill(pid, number)
-        os.kill(master.process.pid, number)
-    assert fetch(master) == b"site1"
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        wait_for((tmp_path / "begun").exists)
+        for process in (pid, master.process.pid):
+            os.kill(process, number)
+        (tmp_path / "go").touch()
+        data = b""
+        while block := connection.recv(65536):
+            data += block
+    assert data.endswith(b"finished")
+    # And once more, to idle ones.
+    for process in (pid, master.process.pid):
+        os.kill(process, number)
+    assert fetch(master) == b"finished"
     assert master.worker_says(master.fork(2))[0] == "ready"
+
+
+def test_handlers_of_the_application_are_kept(zygote, tmp_path):
+    source = """
+        import signal
+        signal.signal(signal.SIGUSR1, lambda number, frame: open("handled", "w").close())
+    """
+    master = zygote({"own.py": source + APP.replace("\n", "\n        ")}, python={"apps": [app_module("own")]})
+    _, (pid,) = master.start()
+    os.kill(pid, signal.SIGUSR1)
+    fetch(master)
+    wait_for((tmp_path / "handled").exists)
+
+
+@pytest.mark.parametrize("place", ["import", "thread 0", "thread 1"])
+def test_children_of_the_application_end_by_the_signals_that_it_sends_them(zygote, place):
+    source = """
+        import multiprocessing, os, signal, sys, threading, time
+        def child():
+            time.sleep(60)
+        def ended_by():
+            # A context of its own: `fork` is what inherits handlers.
+            process = multiprocessing.get_context("fork").Process(target=child)
+            process.start()
+            process.terminate()
+            process.join()
+            return process.exitcode
+        seen = ended_by() if PLACE == "import" else None
+        barrier = threading.Barrier(2, timeout=10)
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            if PLACE == "thread 1":
+                barrier.wait()
+            number = seen if PLACE == "import" else ended_by()
+            return [str(number).encode()]
+    """
+    files = {"parent.py": source.replace("PLACE", repr(place))}
+    threads = 2 if place == "thread 1" else 1
+    master = zygote(files, python={"apps": [app_module("parent")]}, process={"threads": threads})
+    master.start()
+    if threads == 2:
+        with socket.create_connection(("127.0.0.1", master.port), 10) as other:
+            other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert fetch(master) == b"-15"
+            assert other.recv(65536).endswith(b"-15")
+    else:
+        assert fetch(master) == b"-15"
 
 
 def test_everything_ends_when_the_master_is_gone(zygote):
