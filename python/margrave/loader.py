@@ -112,6 +112,8 @@ def load_file(path, settings):
     """Runs a file as a module named after its path, as uWSGI does."""
     where = describe(f"file `{path}`", settings)
     name = "uwsgi_file_" + re.sub(r"[^0-9A-Za-z_]", "_", os.path.splitext(path)[0])
+    if os.path.isdir(path):
+        raise LoadError(f"{where} is a directory; name the file in it that defines `application`")
     if not os.path.isfile(path):
         raise LoadError(f"{where} does not exist (looked from {os.getcwd()}); correct the path, or `chdir` first")
     if name not in sys.modules:
@@ -135,9 +137,16 @@ def describe(what, settings):
 
 def explain(error, where, name):
     """Writes the traceback and makes the sentence."""
+    source = compiled_source(error)
     report.write(report.traceback(strip_own_frames(error)))
     if isinstance(error, SyntaxError):
-        return LoadError(f"{where} did not load: syntax error in {error.filename}, line {error.lineno}: {error.msg}")
+        file = error.filename or source
+        place = f" in {file}" if file else ""
+        place += f", line {error.lineno}" if error.lineno else ""
+        return LoadError(f"{where} did not load: syntax error{place}: {error.msg}")
+    if source is not None:
+        # Older Pythons raise ValueError for a NUL in the source.
+        return LoadError(f"{where} did not load: {source} cannot be compiled: {error}")
     if isinstance(error, ModuleNotFoundError) and name is not None and error.name is not None:
         if name == error.name or name.startswith(error.name + "."):
             return LoadError(
@@ -150,6 +159,17 @@ def explain(error, where, name):
             "install it there, or set `virtualenv`"
         )
     return LoadError(f"{where} did not load: {type(error).__name__}{last_place(error)}; its traceback is above")
+
+
+def compiled_source(error):
+    """The file that the import system was compiling when ``error`` was raised; not every such error names it."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_name == "source_to_code" and code.co_filename == "<frozen importlib._bootstrap_external>":
+            return traceback.tb_frame.f_locals.get("path")
+        traceback = traceback.tb_next
+    return None
 
 
 def last_place(error):
@@ -190,9 +210,13 @@ def find_callable(module, label, expression, settings):
     """The application object that ``expression`` names in ``module``; the default names without one."""
     where = describe(label, settings)
     if expression is None:
-        for name in DEFAULT_NAMES:
-            if callable(getattr(module, name, None)):
+        # A package's `app` can be a module in it, which is nobody's mistake.
+        found = [name for name in DEFAULT_NAMES if is_object(getattr(module, name, module))]
+        for name in found:
+            if callable(getattr(module, name)):
                 return name, getattr(module, name)
+        if found:
+            raise LoadError(f"{where}: {not_callable(found[0], 'is', getattr(module, found[0]))}; {choices(module)}")
         raise LoadError(f"{where} has no `application` object; {choices(module)}")
     name, arguments = parse_expression(expression, where)
     target = module
@@ -202,12 +226,23 @@ def find_callable(module, label, expression, settings):
         except AttributeError:
             raise LoadError(f"{where} has no object `{name}`; {choices(module)}") from None
     if arguments is not None:
-        target = call_factory(target, arguments, f"{where}:{expression}")
+        if not callable(target):
+            raise LoadError(f"{where}: {not_callable(name, 'is', target)}; {choices(module)}")
+        target = call_factory(target, arguments, describe(f"the factory `{label}:{expression}`", settings))
+        if not callable(target):
+            raise LoadError(f"{where}: {not_callable(expression, 'returned', target)}; let it return the application")
     if not callable(target):
-        raise LoadError(
-            f"{where}: `{expression}` is {type(target).__name__}, which cannot be called; {choices(module)}"
-        )
+        raise LoadError(f"{where}: {not_callable(expression, 'is', target)}; {choices(module)}")
     return expression, target
+
+
+def is_object(value):
+    return not isinstance(value, types.ModuleType)
+
+
+def not_callable(name, verb, value):
+    kind = "None" if value is None else f"of type {type(value).__name__}" if verb == "is" else type(value).__name__
+    return f"`{name}` {verb} {kind}, which cannot be called"
 
 
 def parse_expression(expression, where):
@@ -241,7 +276,7 @@ def call_factory(factory, arguments, where):
     try:
         return factory(*positional, **named)
     except BaseException as error:
-        raise explain(error, f"the factory {where}", None) from None
+        raise explain(error, where, None) from None
 
 
 def choices(module):

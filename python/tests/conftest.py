@@ -66,7 +66,7 @@ def zygote(tmp_path):
             for name, source in (files or {}).items():
                 path = tmp_path / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(textwrap.dedent(source))
+                path.write_bytes(source if isinstance(source, bytes) else textwrap.dedent(source).encode())
             output = stack.enter_context(open(tmp_path / "log", "ab"))
             return stack.enter_context(Master(tmp_path, log=output, **changes))
 

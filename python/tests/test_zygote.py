@@ -78,10 +78,24 @@ BROKEN = {
         ["no `application` object", "`Web`", "`main`"], None),
     "a missing named object": ({"other.py": "def main(): pass\n"}, app_module("other:wrong"), ["`wrong`", "`main`"], None),
     "an object that cannot be called": ({"num.py": "application = 5\n"}, app_module("num:application"), ["int", "cannot be called"], None),
+    "a default object that cannot be called": (
+        {"num.py": "application = 5\n"}, app_module("num"), ["`application` is of type int", "cannot be called"], None),
+    "a default object beside a module of that name": (
+        {"pack/__init__.py": "import pack.app\ndef main(): pass\n", "pack/app.py": ""}, app_module("pack"),
+        ["no `application` object", "`main`"], None),
+    "a default object of None": ({"none.py": "app = None\n"}, app_module("none"), ["`app` is None", "cannot be called"], None),
+    "a factory that is none": (
+        {"fac.py": "make = 5\n"}, app_module("fac:make()"), ["`make` is of type int", "cannot be called"], None),
+    "a factory that returns nothing": (
+        {"fac.py": "def make(): pass\n"}, app_module("fac:make()"), ["`make()` returned None", "let it return"], None),
+    "a directory for a file": ({"dir/x.py": ""}, app_file("dir"), ["`dir` is a directory"], None),
+    "a NUL in its source": ({"nul.py": "x = 1\0\n"}, app_module("nul"), ["nul.py", "null bytes"], "null bytes"),
+    "a NUL in a file": ({"nul.py": "x = 1\0\n"}, app_file("nul.py"), ["nul.py", "null bytes"], "null bytes"),
+    "a source that is no UTF-8": ({"bad.py": "x = 1\n", "latin.py": b"x = '\xe4'\n"}, app_module("latin"), ["latin.py", "utf-8"], "utf-8"),
     "a module without callables": ({"empty.py": ""}, app_module("empty"), ["no callables"], None),
     "a file that is not there": ({}, app_file("gone.py"), ["gone.py", "does not exist"], None),
     "a factory that fails": (
-        {"fac.py": "def make(): raise KeyError('k')\n"}, app_module("fac:make()"), ["factory", "KeyError"], "KeyError: 'k'"),
+        {"fac.py": "def make(): raise KeyError('k')\n"}, app_module("fac:make()"), ["test.ini:1: the factory `fac:make()` did not load", "KeyError"], "KeyError: 'k'"),
     "an expression that is no name": ({"other.py": APP}, app_module("other:a+b"), ["a+b", "literal"], None),
     "no application at all": ({}, None, ["no application", "module ="], None),
 }
@@ -94,6 +108,7 @@ def test_a_failed_load_is_one_sentence_and_at_most_one_traceback(zygote, tmp_pat
     kind, sentence = master.receive()
     assert kind == "load-failed"
     assert "\n" not in sentence
+    assert "None" not in sentence.replace("is None", "").replace("returned None", "")
     for word in words:
         assert word in sentence, sentence
     if target:
