@@ -5,8 +5,11 @@ use core::time::Duration;
 /// Delay after the second failure in a row; doubles with each further one.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// Longest delay.
+/// Longest delay of what never worked.
 pub const LONGEST: Duration = Duration::from_secs(30);
+
+/// Longest delay of what worked before it failed: users wait for it.
+pub const LONGEST_AFTER_WORK: Duration = Duration::from_secs(1);
 
 /// Counts failures in a row and says how long to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,12 +18,21 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Notes a failure and gives the delay before the next try: none after the first failure in a row.
+    /// Notes a failure of what never worked and gives the delay before the next try: none after the first in a row.
     pub fn handle_failure(&mut self) -> Duration {
+        self.delay(LONGEST)
+    }
+
+    /// The same for what worked for a moment, with shorter delays.
+    pub fn handle_failure_after_work(&mut self) -> Duration {
+        self.delay(LONGEST_AFTER_WORK)
+    }
+
+    fn delay(&mut self, longest: Duration) -> Duration {
         self.failures = self.failures.saturating_add(1);
         match self.failures {
             1 => Duration::ZERO,
-            failures => FIRST.saturating_mul(1 << (failures - 2).min(16)).min(LONGEST),
+            failures => FIRST.saturating_mul(1 << (failures - 2).min(16)).min(longest),
         }
     }
 
@@ -46,6 +58,7 @@ mod tests {
         let mut throttle = Throttle::default();
         let delays: Vec<u128> = (0..12).map(|_| throttle.handle_failure().as_millis()).collect();
         assert_eq!(delays, [0, 250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+        assert_eq!(throttle.handle_failure_after_work(), LONGEST_AFTER_WORK);
         throttle.handle_success();
         assert_eq!(throttle.handle_failure(), Duration::ZERO);
     }

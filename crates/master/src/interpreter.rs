@@ -139,7 +139,10 @@ impl Interpreter {
 fn in_environment(home: &Path) -> Result<PathBuf, StartError> {
     let shown = home.display();
     let names = ["bin/python", "bin/python3"].map(|name| home.join(name));
-    if let Some(found) = names.iter().find(|path| path.exists()) {
+    // One behind a closed door is there; that it cannot be reached is another sentence.
+    let is_missing =
+        |path: &&PathBuf| path.metadata().is_err_and(|error| error.kind() != io::ErrorKind::PermissionDenied);
+    if let Some(found) = names.iter().find(|path| !is_missing(path)) {
         return Ok(found.clone());
     }
     let create = format!("python3 -m venv --clear {shown} && {shown}/bin/python -m pip install margrave");

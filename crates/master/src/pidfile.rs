@@ -4,6 +4,7 @@ use crate::error::{StartError, plain};
 use margrave_sys::process::{self, Signal};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A pidfile that we wrote.
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub struct Pidfile {
     path: PathBuf,
     vacuum: bool,
+    /// Device and inode of what we wrote.
+    identity: Option<(u64, u64)>,
 }
 
 impl Pidfile {
@@ -22,10 +25,17 @@ impl Pidfile {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let text = format!("{}\n", process::id());
         match write_whole(&path, &text) {
-            Ok(()) => Ok(Self { path, vacuum }),
+            Ok(()) => {
+                let identity = identity(&path);
+                Ok(Self { path, vacuum, identity })
+            }
             Err(error) => Err(StartError::Unwritable { option, path, error }),
         }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|found| (found.dev(), found.ino()))
 }
 
 /// Nobody sees half a number: a new file takes the name of the old one, where the directory allows it.
@@ -45,8 +55,9 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 
 impl Drop for Pidfile {
     fn drop(&mut self) {
-        let ours = || read(&self.path).is_ok_and(|pid| pid == process::id());
-        if self.vacuum && ours() {
+        // After privileges were dropped it may be unreadable and still removable.
+        let is_another = || read(&self.path).is_ok_and(|pid| pid != process::id());
+        if self.vacuum && self.identity.is_some() && identity(&self.path) == self.identity && !is_another() {
             // Its directory may not be ours any more after privileges were dropped.
             let _ = fs::remove_file(&self.path);
         }
@@ -123,6 +134,10 @@ mod tests {
         let path = root.path().join("p");
         let pidfile = Pidfile::write("pidfile", &path, true).unwrap();
         fs::write(&path, "1234567\n").unwrap();
+        drop(pidfile);
+        assert!(path.exists());
+        let pidfile = Pidfile::write("pidfile", &path, true).unwrap();
+        let _next = Pidfile::write("pidfile", &path, false).unwrap();
         drop(pidfile);
         assert!(path.exists());
     }

@@ -34,7 +34,7 @@ pub const STOP_GRACE: Duration = Duration::from_secs(3);
 pub const ZYGOTE_GRACE: Duration = Duration::from_secs(10);
 
 /// A worker that lived this long after it became ready did not die at once.
-pub const SETTLED: Duration = Duration::from_secs(5);
+pub const SETTLED: Duration = Duration::from_secs(1);
 
 /// A zygote that lived this long did not die at once.
 pub const ZYGOTE_SETTLED: Duration = Duration::from_secs(60);
@@ -471,7 +471,10 @@ impl Supervisor {
         if settled {
             seat.throttle.handle_success();
         } else if seated {
-            retry = seat.throttle.handle_failure();
+            retry = match process.ready {
+                Some(_) => seat.throttle.handle_failure_after_work(),
+                None => seat.throttle.handle_failure(),
+            };
             seat.not_before = now + retry;
         }
         let failures = seat.throttle.failures();

@@ -163,6 +163,23 @@ fn a_dead_worker_is_replaced_at_once_and_one_that_keeps_dying_ever_later() {
 }
 
 #[test]
+fn a_worker_that_dies_of_its_requests_never_keeps_clients_waiting_for_long() {
+    let mut story = Story::serving(Policy::default());
+    let mut id = 1;
+    for _ in 0..20 {
+        let mut commands = story.tell(Event::WorkerExited { id, ended: Ended::Exit(1) });
+        let begun = story.now;
+        while forks(&commands).is_empty() {
+            story.now = story.supervisor.poll_timeout().unwrap();
+            commands = story.tell(Event::Timeout);
+        }
+        assert!(story.now - begun <= Duration::from_secs(1));
+        id = forks(&commands)[0];
+        story.grow(&commands);
+    }
+}
+
+#[test]
 fn a_recycled_worker_is_drained_only_when_its_replacement_is_ready_and_one_at_a_time() {
     let mut story = Story::serving(Policy { max_requests: Some(10), ..two() });
     let spent = Sample { requests: 20, ..Sample::default() };
