@@ -14,6 +14,7 @@ from harness.waiting import until
 TRANSPORTS = ["fastcgi-unix", "fastcgi-kept", "fastcgi-unbuffered", "scgi", "scgi-nph"]
 transports = pytest.mark.parametrize("transport", TRANSPORTS)
 needs_nginx = pytest.mark.needs_nginx
+own = pytest.mark.margrave_only
 
 
 class Gateways:
@@ -107,6 +108,7 @@ def test_body_reaches_the_application_whole(probe, transport, size):
     assert probe.send(transport, "POST", "/echo", body=body).body == body
 
 
+@own(reason="its FastCGI body ends with CONTENT_LENGTH, which nginx does not know when it passes chunks on")
 @needs_nginx
 @transports
 def test_body_in_chunks_reaches_the_application_whole(probe, transport):
@@ -125,6 +127,7 @@ def test_head_has_no_body(probe, transport):
     assert (answer.status, answer.body) == (200, b"")
 
 
+@own(reason="it answers nothing")
 @needs_nginx
 @transports
 def test_failure_of_the_application_is_seen(probe, transport):
@@ -132,6 +135,7 @@ def test_failure_of_the_application_is_seen(probe, transport):
     assert probe.send(transport, "GET", "/one").body == b"one piece"
 
 
+@own(reason="it ends the answer as if it were complete")
 @needs_nginx
 @pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept"])
 def test_answer_that_breaks_off_does_not_look_complete(probe, transport):
@@ -140,6 +144,7 @@ def test_answer_that_breaks_off_does_not_look_complete(probe, transport):
     assert probe.send(transport, "GET", "/one").body == b"one piece"
 
 
+@own(reason="it uses no STDERR")
 @needs_nginx
 def test_failure_is_in_the_log_of_nginx(probe):
     probe.send("fastcgi-unix", "GET", "/crash")
@@ -149,10 +154,13 @@ def test_failure_is_in_the_log_of_nginx(probe):
 @needs_nginx
 @transports
 @pytest.mark.parametrize("flow", site_flows.FLASK, ids=lambda flow: flow.__name__)
-def test_flask_flow_works(flask, transport, flow):
+def test_flask_flow_works(flask, transport, flow, under_test):
+    if under_test.name == "uwsgi" and flow is site_flows.too_large:
+        pytest.skip("uWSGI cuts the connection when the application leaves the body unread")
     flow(Browser(lambda *words: http.request(flask.nginx.addresses[transport], *words, host="127.0.0.1")))
 
 
+@own(reason="it knows version 1 alone, and closes after each answer")
 @pytest.mark.parametrize("head, client", [
     (b"PROXY TCP4 203.0.113.9 192.0.2.1 4000 80\r\n", "203.0.113.9"),
     (b"PROXY TCP6 2001:db8::9 2001:db8::1 4000 80\r\n", "2001:db8::9"),
@@ -168,5 +176,6 @@ def test_proxy_protocol_names_the_client(probe, head, client):
             assert Reader(link).response().json()["environ"]["REMOTE_ADDR"] == client
 
 
+@own(reason="it takes what looks like a header for a request")
 def test_bad_proxy_protocol_is_refused(probe):
     assert http.raw(probe.http, b"PROXY TCP4 1.2.3 4.5.6.7 1 2\r\n" + encode("GET", "/one")).startswith(b"HTTP/1.1 400 ")

@@ -179,6 +179,14 @@ fn an_unfinished_fastcgi_request_is_answered_408() {
 }
 
 #[test]
+fn an_overdue_fastcgi_request_is_answered_504_in_records() {
+    let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(100)), ..fastcgi() });
+    let reply = ask(&mut worker.connect(), &request(5, true, "/sleep", &[("QUERY_STRING", "400")], b""));
+    assert!(reply.head().starts_with("Status: 504 "), "{}", reply.head());
+    assert_eq!((reply.id, reply.end), (5, Some((0, 0))));
+}
+
+#[test]
 fn fastcgi_management_and_refusals_do_not_disturb_the_request() {
     let worker = Worker::start(Options { threads: 3, ..fastcgi() });
     let mut client = worker.connect();
