@@ -1,6 +1,6 @@
 //! Configuration as uWSGI reads it: text to raw keys, expansion and logic, then typed [`Settings`].
 //!
-//! The way of a value: [`world`](World) → `source` (bytes to text) → `magic` (`%x`) → `ini` (lines to keys) → `loader`
+//! The way of a value: [`world`](World) → `source` (bytes to text) → `magic` (`%x`) → `formats` (lines to keys) → `loader`
 //! (directives, blocks, `$()`, `@()`, `%()`) → `build` (typed settings). `options` is the registry that all of them consult.
 //!
 //! Pure: files, environment, clock and host facts come through [`World`]. Follows the uWSGI 2.0 configuration
@@ -11,8 +11,8 @@ mod command_line;
 pub mod diagnostic;
 mod error;
 mod expand;
+mod formats;
 mod help;
-mod ini;
 mod loader;
 mod magic;
 mod memory;

@@ -3,7 +3,7 @@
 use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::error::Problem;
-use crate::ini;
+use crate::formats;
 use crate::magic::{self, Line};
 use crate::options::Format;
 use crate::source::{self, Source, split_section};
@@ -18,13 +18,14 @@ pub const MAX_INCLUDE_DEPTH: usize = 32;
 pub const MAX_LOADS: usize = 1_000;
 
 /// Suffixes and the format that each stands for.
-const SUFFIXES: [(&str, Format); 6] = [
+const SUFFIXES: [(&str, Format); 7] = [
     (".ini", Format::Ini),
     (".xml", Format::Xml),
     (".yaml", Format::Yaml),
     (".yml", Format::Yaml),
     (".json", Format::Json),
     (".js", Format::Json),
+    (".toml", Format::Toml),
 ];
 
 /// The format that a name's suffix stands for.
@@ -42,7 +43,7 @@ impl Loader<'_> {
     ) -> Result<(), Halt> {
         let format = format_of(name).or_else(|| format_of(split_section(name).0)).ok_or_else(|| {
             let reason =
-                "its suffix is none of .ini, .xml, .yaml, .yml, .json; rename it, or load it by `ini = FILE`";
+                "its suffix is none of .ini, .xml, .yaml, .yml, .json, .toml; rename it, or load it by `ini = FILE`";
             Problem::Unreadable {
                 origin: asked.clone(),
                 source_name: name.to_owned(),
@@ -58,18 +59,9 @@ impl Loader<'_> {
 
     /// Loads a file, or a section of it, in a given format.
     pub(super) fn load(&mut self, name: &str, format: Format, asked: &Origin) -> Result<(), Halt> {
-        let word = match format {
-            Format::Ini => return self.load_ini(name, asked),
-            Format::Xml => "XML",
-            Format::Yaml => "YAML",
-            Format::Json => "JSON",
-            Format::Other => "pluggable",
-        };
-        let reason = format!("{word} configuration is not built yet; write it as ini");
-        Err(Problem::Unreadable { origin: asked.clone(), source_name: name.to_owned(), reason }.into())
-    }
-
-    fn load_ini(&mut self, name: &str, asked: &Origin) -> Result<(), Halt> {
+        if format == Format::Other {
+            return self.load_by_suffix(name, asked, false);
+        }
         if self.depth >= MAX_INCLUDE_DEPTH {
             let origin = asked.clone();
             let what = "the depth of files that load one another".to_owned();
@@ -86,7 +78,7 @@ impl Loader<'_> {
             self.last_file.clone().ok_or_else(|| {
                 let message =
                     format!("`{name}` means a section of the file loaded last, and none was; name the file");
-                Diagnostic::error(asked, "ini", message)
+                Diagnostic::error(asked, "", message)
             })?
         } else {
             self.fill_magic(file, section, asked)?;
@@ -94,7 +86,7 @@ impl Loader<'_> {
         };
         self.last_file = Some(file.clone());
         let lines = self.lines(&file, asked)?;
-        let parsed = ini::parse(&lines, section.unwrap_or(ini::DEFAULT_SECTION), &mut self.findings);
+        let parsed = formats::parse(format, &lines, section, &mut self.findings)?;
         self.missing_sections.extend(parsed.missing);
         let outer_blocks = std::mem::take(&mut self.blocks);
         self.depth += 1;

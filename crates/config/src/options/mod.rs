@@ -187,6 +187,8 @@ pub enum Format {
     Yaml,
     /// JSON.
     Json,
+    /// TOML, which uWSGI does not have.
+    Toml,
     /// Found by a scheme or suffix (`config`).
     Other,
 }

@@ -235,7 +235,8 @@ fn blocks_that_do_not_fit_are_named() {
 fn sources_that_cannot_be_read_are_named() {
     check_error("ini = no.ini", "site.ini:2: cannot read no.ini: there is no such file");
     check_error("include = conf", "its suffix is none of .ini");
-    check_error("yaml = x.yaml", "YAML configuration is not built yet; write it as ini");
+    check_error("yaml = x.yaml", "site.ini:2: cannot read x.yaml: there is no such file");
+    check_error("config = x", "its suffix is none of .ini");
     check_error("chdir = @(none)", "site.ini:2: cannot read none: there is no such file");
     check_error("ini = http://host/x.ini", "configuration over HTTP is not built yet");
     check_error("print = @(section://x)", "Margrave has no sources of the kind section://");
@@ -249,6 +250,41 @@ fn sources_that_cannot_be_read_are_named() {
     ] {
         let error = run(&world, command).unwrap_err().to_string();
         assert!(error.contains(wanted) || wanted == "no file", "{command}: {error}");
+    }
+}
+
+#[test]
+fn every_format_is_read_by_option_by_suffix_and_as_a_template() {
+    let files = [
+        ("s.ini", "[uwsgi]\nvaccum = %n\n[p]\nprint = p %n\n"),
+        ("s.xml", "<uwsgi>\n<vaccum>%n</vaccum>\n<print id=\"p\">p %n</print></uwsgi>"),
+        ("s.yaml", "uwsgi:\n  vaccum: %n\np:\n  print: p %n\n"),
+        ("s.yml", "uwsgi:\n  vaccum: %n\np:\n  print: p %n\n"),
+        ("s.json", "{\"uwsgi\": {\n\"vaccum\": \"%n\"}, \"p\": {\"print\": \"p %n\"}}"),
+        ("s.js", "{\"uwsgi\": {\n\"vaccum\": \"%n\"}, \"p\": {\"print\": \"p %n\"}}"),
+        ("s.toml", "[uwsgi]\nvaccum = '%n'\n[p]\nprint = 'p %n'\n"),
+    ];
+    for (name, _) in files {
+        let format = match name.trim_start_matches("s.") {
+            "yml" => "yaml",
+            "js" => "json",
+            suffix => suffix,
+        };
+        for how in [
+            name.to_owned(),
+            format!("--{format} {name}"),
+            format!("--include {name}"),
+            format!("--inherit {name}"),
+            format!("--config {name}"),
+        ] {
+            let said =
+                findings(&run(&MemoryWorld::with_files(&files), &format!("margrave {how} --module app")));
+            let wanted = format!("{name}:2: vaccum: there is no such option; did you mean `vacuum`?");
+            assert_eq!(said, [wanted], "{how}");
+        }
+        let loaded =
+            run(&MemoryWorld::with_files(&files), &format!("margrave {name}:p --module app")).unwrap();
+        assert_eq!(loaded.output, ["p s"], "{name}");
     }
 }
 

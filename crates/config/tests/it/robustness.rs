@@ -88,8 +88,69 @@ fn no_bytes_make_the_parser_panic() {
         let bytes: Vec<u8> =
             (0..random.below(200)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
         let mut world = MemoryWorld::default();
-        world.write("site.ini", &[b"[uwsgi]\n".as_slice(), &bytes].concat());
-        let _ = load(&["margrave".to_owned(), "site.ini".to_owned()], &world);
+        for (name, start) in [
+            ("site.ini", "[uwsgi]\n"),
+            ("site.xml", "<uwsgi>"),
+            ("site.yaml", "uwsgi:\n "),
+            ("site.json", "{\"uwsgi\":"),
+            ("site.toml", "[uwsgi]\n"),
+        ] {
+            world.write(name, &[start.as_bytes(), &bytes].concat());
+            let _ = load(&["margrave".to_owned(), name.to_owned()], &world);
+        }
+    }
+}
+
+#[test]
+fn no_structure_makes_the_parsers_panic() {
+    const STRUCTURE: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "'",
+        "\n",
+        "\n  ",
+        "- ",
+        "a",
+        "a: 1",
+        "\"a\":",
+        "<a>",
+        "</a>",
+        "<a/>",
+        "=",
+        "&b ",
+        "*b",
+        "|",
+        "#",
+        "<![CDATA[",
+        "]]>",
+        "1",
+        "true",
+        "%d",
+        "---\n",
+        "? ",
+        "!!x ",
+        "<!--",
+        "\\u12",
+        "é",
+    ];
+    for seed in 1..=1_000_u64 {
+        let mut random = Random(seed.wrapping_mul(0x94D0_49BB_1331_11EB));
+        let body: String = (0..random.below(40)).map(|_| random.pick(STRUCTURE)).collect();
+        let mut world = MemoryWorld::default();
+        for (name, start) in [
+            ("s.xml", "<uwsgi>"),
+            ("s.yaml", "uwsgi:\n  "),
+            ("s.json", "{\"uwsgi\":{"),
+            ("s.toml", "[uwsgi]\n"),
+        ] {
+            world.write(name, format!("{start}{body}").as_bytes());
+            let _ = load(&["margrave".to_owned(), name.to_owned()], &world);
+        }
     }
 }
 

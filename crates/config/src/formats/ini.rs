@@ -4,31 +4,9 @@
 //! backslashes mean nothing, a key alone has an empty value, sections of the same name add up. Two slips that empty a whole
 //! file in uWSGI are mended with a warning: a byte order mark, and a comment behind a section name.
 
+use super::{Pair, Parsed, without_line};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::magic::Line;
-
-/// The section that is read when none is named.
-pub const DEFAULT_SECTION: &str = "uwsgi";
-
-/// A key and its value, where they stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// The key.
-    pub key: String,
-    /// The value; empty when there was none.
-    pub value: String,
-    /// Where.
-    pub origin: Origin,
-}
-
-/// What a text holds.
-#[derive(Debug, Default)]
-pub struct Parsed {
-    /// The pairs of the section.
-    pub pairs: Vec<Pair>,
-    /// The warning that the section is not there.
-    pub missing: Option<Diagnostic>,
-}
 
 /// Reads the pairs of one section.
 pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Parsed {
@@ -113,16 +91,10 @@ fn missing_section(wanted: &str, sections: &[String]) -> String {
     }
 }
 
-fn without_line(origin: &Origin) -> Origin {
-    match origin {
-        Origin::File { file, .. } => Origin::File { file: file.clone(), line: 0 },
-        other => other.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::DEFAULT_SECTION;
     use std::sync::Arc;
 
     fn check(text: &str, expected: &[(&str, &str)], warnings: &[&str]) {
