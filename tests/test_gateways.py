@@ -1,5 +1,6 @@
 """FastCGI and SCGI behind a real nginx, and the PROXY protocol: what the application gets and the client sees."""
 import shutil
+import signal
 
 import pytest
 import site_flows
@@ -8,6 +9,7 @@ from harness import http, nginx
 from harness.address import connect, free_address
 from harness.browser import Browser
 from harness.http import Reader, encode
+from harness.load import Load
 from harness.site import EXAMPLES
 from harness.waiting import until
 
@@ -158,6 +160,22 @@ def test_flask_flow_works(flask, transport, flow, under_test):
     if under_test.name == "uwsgi" and flow is site_flows.too_large:
         pytest.skip("uWSGI cuts the connection when the application leaves the body unread")
     flow(Browser(lambda *words: http.request(flask.nginx.addresses[transport], *words, host="127.0.0.1")))
+
+
+@own(reason="it drops requests at a reload")
+@needs_nginx
+@pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept", "scgi"])
+def test_reload_under_load_loses_no_request(tmp_path, serve, transport):
+    gateways = Gateways(tmp_path, serve, "--chdir", APPS, "--wsgi-file", "probe.py")
+    with gateways.front(tmp_path / "nginx") as front:
+        front.begin()
+        with Load(front.addresses[transport]) as load:
+            for _ in range(3):
+                until(load.bodies, 20, "a first answer")
+                seen = load.bodies()
+                gateways.server.send(signal.SIGHUP)
+                until(lambda: load.bodies() - seen, 20, "an answer of a new worker")
+        load.check()
 
 
 @own(reason="it knows version 1 alone, and closes after each answer")
