@@ -190,7 +190,7 @@ def test_version_says_margrave(under_test, tmp_path):
 def test_help_names_the_common_options(under_test, tmp_path):
     code, output = run(under_test, tmp_path, "--help")
     assert code == 0
-    for name in ("--http", "--socket", "--module", "--processes", "--threads", "--master", "--pidfile"):
+    for name in ("--http", "--socket", "--module", "--processes", "--threads", "--harakiri", "--pidfile"):
         assert name in output, name
 
 
