@@ -27,7 +27,7 @@ def main(worker, settings, apps):
     for name in settings["python"]["imports"]:
         loader.load_import(name, "import")
     uwsgi = sys.modules["uwsgi"]
-    worker.set_apps([(app.mountpoint, app.callable) for app in apps], getattr(uwsgi, "after_req_hook", None))
+    worker.set_apps([(app.mountpoint, app.callable, app.millis) for app in apps], getattr(uwsgi, "after_req_hook", None))
     start_autoreload(number, settings)
     stuck = serve(worker, number, settings, reports)
     call_hook("atexit")

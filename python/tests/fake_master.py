@@ -151,6 +151,16 @@ def wait_for(condition, seconds=10):
         time.sleep(0.01)
 
 
+def fetch(master, path="/"):
+    """The body of the answer to a request on a connection of its own."""
+    data = b""
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        while block := connection.recv(65536):
+            data += block
+    return data.partition(b"\r\n\r\n")[2]
+
+
 class Master:
     """Starts a zygote; ``fork`` makes workers. Use as a context manager."""
 

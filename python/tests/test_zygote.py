@@ -7,21 +7,13 @@ import time
 
 import pytest
 
-from fake_master import app_file, app_module, wait_for
+from fake_master import app_file, app_module, fetch, wait_for
 
 APP = """
 def application(environ, start_response):
     start_response("200 OK", [])
     return [__name__.encode()]
 """
-
-
-def fetch(master, path="/", data=b""):
-    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
-        connection.sendall(b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        while block := connection.recv(65536):
-            data += block
-    return data.partition(b"\r\n\r\n")[2]
 
 
 TARGETS = {

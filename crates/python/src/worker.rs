@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::ffi::gil;
 use crate::ffi::thread::current_ident;
+use crate::uwsgi::apps::AppFacts;
 use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
 use crate::watchdog::{Lane, PythonWatchdog, Signals};
@@ -99,10 +100,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Sets the applications (mount point and callable) and `uwsgi.after_req_hook`.
-    fn set_apps(&self, apps: Vec<(String, Py<PyAny>)>, after_request: Option<Py<PyAny>>) {
-        let apps =
-            apps.into_iter().map(|(mount, callable)| App { mount: mount.into_bytes(), callable }).collect();
+    /// Sets the applications (mount point, callable, load time in milliseconds) and `uwsgi.after_req_hook`.
+    fn set_apps(&self, apps: Vec<(String, Py<PyAny>, u32)>, after_request: Option<Py<PyAny>>) {
+        let Instance { apps: board, .. } = self.instance;
+        let slot = self.instance.slot();
+        let facts = apps.iter().map(|(mount, callable, millis)| AppFacts {
+            mountpoint: mount.clone(),
+            startup_seconds: millis / 1000,
+            callable: callable.as_ptr() as usize,
+        });
+        board.enter(slot, facts.collect());
+        let apps = apps.into_iter().enumerate().map(|(number, (mount, callable, _))| App {
+            mount: mount.into_bytes(),
+            callable,
+            tally: board.tally(slot, number),
+        });
+        let apps = apps.collect();
         let apps = AppTable::new(apps, self.instance.settings.python.manage_script_name);
         let _ = self.table.set(Table { apps: Arc::new(apps), after_request });
     }

@@ -6,7 +6,8 @@
 
 use crate::error::Error;
 use crate::ffi::{descriptor::take_inherited, fork::fork_interpreter, gil};
-use crate::uwsgi::instance::{self, Instance, Place};
+use crate::uwsgi::apps::AppBoard;
+use crate::uwsgi::instance::{self, Instance, Place, Shared};
 use crate::worker::Worker;
 use margrave_config::Settings;
 use margrave_lifecycle::message::{
@@ -88,11 +89,14 @@ impl Zygote {
         let settings: Settings = serde_json::from_str(&text)?;
         let layout = Layout { slots: slots.into(), threads: settings.process.threads.into() };
         let scoreboard = SharedWords::from_fd(board.as_fd(), layout.words())?;
-        let locks = SharedLocks::create(usize::from(settings.process.locks) + 1)?;
+        let shared = Shared {
+            locks: SharedLocks::create(usize::from(settings.process.locks) + 1)?,
+            apps: AppBoard::create(slots)?,
+        };
         let fellows = Fellows::new(settings.process.workers)?.map(Arc::new);
         let sockets = listeners.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let place = Place { master_pid, generation, sockets };
-        let instance = instance::set(Instance::new(settings, place, scoreboard, layout, locks));
+        let instance = instance::set(Instance::new(settings, place, scoreboard, layout, shared));
         Ok(Self {
             control: Some(control),
             inheritance: Some(Inheritance { listeners, liveness, adoption, fellows }),

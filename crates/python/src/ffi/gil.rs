@@ -54,6 +54,13 @@ impl Default for ThreadState {
     }
 }
 
+/// An address that tells interpreters apart.
+#[must_use]
+pub fn interpreter_address(_py: Python<'_>) -> usize {
+    // SAFETY: attached (by the token); the pointer is only looked at as a number.
+    unsafe { ffi::PyInterpreterState_Get() as usize }
+}
+
 /// Runs `body` on this thread with the interpreter released, on a state that `body` may attach and detach.
 pub fn released<R>(_py: Python<'_>, body: impl FnOnce(&mut ThreadState) -> R) -> R {
     let mut state = ThreadState::new();

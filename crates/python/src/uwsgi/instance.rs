@@ -2,6 +2,7 @@
 //!
 //! One value per process: Python modules are one per process too. Made in the zygote; a fork changes the worker.
 
+use super::apps::AppBoard;
 use margrave_config::Settings;
 use margrave_stats::scoreboard::{Layout, Slot};
 use margrave_sys::lock::SharedLocks;
@@ -28,6 +29,8 @@ pub struct Instance {
     pub layout: Layout,
     /// The user's locks.
     pub locks: SharedLocks,
+    /// The applications.
+    pub apps: AppBoard,
     /// Start of this generation, seconds since 1970.
     pub started_on: u64,
     /// Host name.
@@ -44,7 +47,7 @@ impl Instance {
         place: Place,
         scoreboard: SharedWords,
         layout: Layout,
-        locks: SharedLocks,
+        shared: Shared,
     ) -> Self {
         Self {
             settings,
@@ -53,7 +56,8 @@ impl Instance {
             sockets: place.sockets,
             scoreboard,
             layout,
-            locks,
+            locks: shared.locks,
+            apps: shared.apps,
             started_on: epoch_seconds(),
             host_name: margrave_sys::net::host_name(),
             worker: AtomicU16::new(0),
@@ -73,10 +77,16 @@ impl Instance {
         self.worker.load(Ordering::Relaxed)
     }
 
+    /// Row of this worker in what the workers share.
+    #[must_use]
+    pub fn slot(&self) -> u16 {
+        self.slot.load(Ordering::Relaxed)
+    }
+
     /// This worker's counters; `None` in the zygote.
     #[must_use]
     pub fn row(&self) -> Option<Slot<'static>> {
-        if self.worker() == 0 { None } else { self.row_of(self.slot.load(Ordering::Relaxed)) }
+        if self.worker() == 0 { None } else { self.row_of(self.slot()) }
     }
 
     /// Counters in row `slot`; row 0 is the instance's.
@@ -95,6 +105,15 @@ pub struct Place {
     pub generation: u32,
     /// Descriptors of the listening sockets.
     pub sockets: Vec<i32>,
+}
+
+/// What the workers of a generation share beside the scoreboard.
+#[derive(Debug)]
+pub struct Shared {
+    /// The user's locks.
+    pub locks: SharedLocks,
+    /// The applications.
+    pub apps: AppBoard,
 }
 
 /// Remembers the instance of this process; the first one stays.

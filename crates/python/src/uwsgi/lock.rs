@@ -5,8 +5,9 @@
 
 use super::instance::{self, Instance};
 use crate::ffi::gil;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
+use std::ffi::CString;
 use std::io::ErrorKind;
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -38,14 +39,16 @@ fn lock(py: Python<'_>, number: i64) -> PyResult<()> {
 
 #[pyfunction]
 #[pyo3(signature = (number=0, /))]
-fn unlock(number: i64) -> PyResult<()> {
+fn unlock(py: Python<'_>, number: i64) -> PyResult<()> {
     let (instance, number) = find(number)?;
-    instance.locks.unlock(number).map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => {
-            PyValueError::new_err(format!("lock {number} is not held by this thread, so it cannot unlock it"))
+    match instance.locks.unlock(number) {
+        // uWSGI does nothing here; applications that rely on that should hear of their mistake all the same.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let text = format!("lock {number} is not held by this thread, so uwsgi.unlock changes nothing");
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &CString::new(text)?, 1)
         }
-        _ => error.into(),
-    })
+        result => Ok(result?),
+    }
 }
 
 #[pyfunction]

@@ -3,6 +3,7 @@
 //! What is not built is not there, so that `hasattr(uwsgi, …)` tells the truth; the error of a missing name says that it
 //! is Margrave's. Results are bytes where uWSGI gives bytes. Functions without parameters ignore arguments, as there.
 
+pub mod apps;
 pub mod current;
 pub mod info;
 pub mod instance;

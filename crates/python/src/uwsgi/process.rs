@@ -1,7 +1,8 @@
 //! Who and where this process is, how the others are, reload and stop.
 
 use super::current;
-use super::instance::{self, Instance, epoch_seconds};
+use super::instance::{self, Instance};
+use crate::ffi::gil::interpreter_address;
 use margrave_stats::scoreboard::{Counter, Slot, ThreadWord, WorkerState};
 use margrave_sys::clock::monotonic;
 use margrave_sys::process::{Signal, memory_of, try_kill};
@@ -137,19 +138,20 @@ fn workers<'py>(py: Python<'py>, _ignored: &Bound<'_, PyTuple>) -> PyResult<Boun
 }
 
 /// The row that worker `number` writes to: the youngest, because a reload has two generations.
-fn row_of_worker(instance: &Instance, number: u16) -> Option<Slot<'static>> {
+fn row_of_worker(instance: &Instance, number: u16) -> Option<(u16, Slot<'static>)> {
     let slots = u16::try_from(instance.layout.slots).unwrap_or(u16::MAX);
     let value = |row: &Slot<'static>, counter| row.counter(counter).load(Relaxed);
     (1..slots)
-        .filter_map(|slot| instance.row_of(slot))
-        .filter(|row| value(row, Counter::Worker) == u64::from(number) && value(row, Counter::Pid) != 0)
-        .max_by_key(|row| {
+        .filter_map(|slot| Some((slot, instance.row_of(slot)?)))
+        .filter(|(_, row)| value(row, Counter::Worker) == u64::from(number) && value(row, Counter::Pid) != 0)
+        .max_by_key(|(_, row)| {
             (value(row, Counter::State) != WorkerState::Empty as u64, value(row, Counter::SpawnedAt))
         })
 }
 
 fn describe<'py>(py: Python<'py>, instance: &Instance, number: u16) -> PyResult<Bound<'py, PyDict>> {
-    let row = row_of_worker(instance, number);
+    let found = row_of_worker(instance, number);
+    let row = found.map(|(_, row)| row);
     let value = |counter| row.map_or(0, |row| row.counter(counter).load(Relaxed));
     let busy = row.is_some_and(|row| {
         (0..row.threads()).any(|t| row.thread(t, ThreadWord::BusySince).load(Relaxed) != 0)
@@ -176,18 +178,25 @@ fn describe<'py>(py: Python<'py>, instance: &Instance, number: u16) -> PyResult<
     dict.set_item("respawn_count", value(Counter::Respawns))?;
     dict.set_item("tx", value(Counter::TxBytes))?;
     dict.set_item("avg_rt", value(Counter::RunningMicros) / requests.max(1))?;
-    dict.set_item("apps", PyTuple::new(py, apps(py, instance)?)?)?;
+    dict.set_item("apps", PyTuple::new(py, apps(py, instance, found.map(|(slot, _)| slot))?)?)?;
     Ok(dict)
 }
 
-fn apps<'py>(py: Python<'py>, instance: &Instance) -> PyResult<Vec<Bound<'py, PyDict>>> {
-    let apps = instance.settings.python.apps.iter().enumerate();
+/// The applications as the worker in `slot` has run them.
+fn apps<'py>(py: Python<'py>, instance: &Instance, slot: Option<u16>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let apps = instance.apps.facts().iter().enumerate();
     apps.map(|(number, app)| {
+        let tally = slot.and_then(|slot| instance.apps.tally(slot, number));
         let dict = PyDict::new(py);
         dict.set_item("id", number)?;
         dict.set_item("modifier1", 0)?;
         dict.set_item("mountpoint", PyBytes::new(py, app.mountpoint.as_bytes()))?;
-        dict.set_item("startup_time", instance.started_on.min(epoch_seconds()))?;
+        dict.set_item("startup_time", app.startup_seconds)?;
+        dict.set_item("interpreter", interpreter_address(py))?;
+        dict.set_item("callable", app.callable)?;
+        dict.set_item("requests", tally.map_or(0, |tally| tally.requests.load(Relaxed)))?;
+        dict.set_item("exceptions", tally.map_or(0, |tally| tally.exceptions.load(Relaxed)))?;
+        dict.set_item("chdir", PyBytes::new(py, b""))?;
         Ok(dict)
     })
     .collect()

@@ -4,6 +4,7 @@
 //! PATH_INFO to SCRIPT_NAME; without it only a SCRIPT_NAME from the front server chooses. The default application
 //! takes the rest: the one without a mount point, or the first one loaded.
 
+use crate::uwsgi::apps::Tally;
 use margrave_wire::{Known, Request};
 use pyo3::prelude::*;
 
@@ -14,6 +15,8 @@ pub struct App {
     pub mount: Vec<u8>,
     /// What is called.
     pub callable: Py<PyAny>,
+    /// Its counters.
+    pub tally: Option<Tally>,
 }
 
 /// All applications of a worker.

@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Between two looks whether another thread still uses the exchange.
@@ -150,12 +151,20 @@ impl Bridge {
         let _ = slot.with(|_, state| state.reset());
         let _current = current::Running::new(slot, environ);
         let start_response = self.handles.start_response.bind_borrowed(py);
-        match call_two(app.callable.bind_borrowed(py), environ.as_any(), start_response) {
-            Ok(result) => {
-                self.end(py, slot, respond(py, slot, &result));
-                report_late(py, close(&result));
-            }
-            Err(error) => self.end(py, slot, Err(Failure::Raised(error))),
+        if let Some(tally) = &app.tally {
+            tally.requests.fetch_add(1, Relaxed);
+        }
+        let called = call_two(app.callable.bind_borrowed(py), environ.as_any(), start_response);
+        let (outcome, result) = match called {
+            Ok(result) => (respond(py, slot, &result), Some(result)),
+            Err(error) => (Err(Failure::Raised(error)), None),
+        };
+        if let (Err(Failure::Raised(_)), Some(tally)) = (&outcome, &app.tally) {
+            tally.exceptions.fetch_add(1, Relaxed);
+        }
+        self.end(py, slot, outcome);
+        if let Some(result) = result {
+            report_late(py, close(&result));
         }
         if let Some(hook) = &self.plan.after_request {
             report_late(py, hook.bind(py).call0().map(drop));
