@@ -164,6 +164,8 @@ pub struct Passed {
     pub input: Vec<u8>,
     /// The client that a PROXY header named.
     pub client: Option<SocketAddr>,
+    /// Where FastCGI's decoder stands behind this request: its number, and bytes to come that belong to nothing.
+    pub records: Option<(u16, u32)>,
     /// Names and values of the request's meta-variables, in order.
     pub vars: Vec<(Vec<u8>, Vec<u8>)>,
     /// The client speaks HTTP/1.0.

@@ -56,8 +56,10 @@ impl Reactor {
         let size =
             work.request.vars_bytes().1 + usize::try_from(work.body.len()).unwrap_or(usize::MAX).min(LARGEST);
         work.body.in_memory().is_some()
-            // What a FastCGI decoder holds of half a record cannot go along.
-            && connection.is_some_and(|found| found.records.is_none() && found.output.is_empty() && size + found.input.len() < LARGEST)
+            && connection.is_some_and(|found| {
+                let movable = found.records.as_ref().is_none_or(|records| records.suspend().is_some());
+                movable && found.output.is_empty() && size + found.input.len() < LARGEST
+            })
     }
 
     fn send_to(&mut self, worker: u16, work: Work) -> Result<(), Work> {
@@ -70,6 +72,7 @@ impl Reactor {
             served: connection.served,
             input: connection.input.clone(),
             client: connection.client,
+            records: connection.records.as_ref().and_then(|records| records.suspend()),
             vars: work
                 .request
                 .vars()
@@ -146,6 +149,9 @@ impl Reactor {
         connection.served = passed.served;
         connection.input = passed.input;
         connection.phase = Phase::Queued;
+        if let (Some(records), Some(state)) = (&mut connection.records, passed.records) {
+            records.resume(state);
+        }
         self.name_client(slot, passed.client);
         self.enqueue(slot, request, body);
     }

@@ -2,12 +2,14 @@
 
 use crate::worker::{Answer, Options, Worker, read_answer};
 use margrave_config::settings::{Protocol, Trust};
+use margrave_server::Fellows;
 use margrave_wire::fastcgi::{Kind, encode_begin, encode_param, encode_stream, encode_stream_end};
 use margrave_wire::proxy_protocol::{Source, encode_v1, encode_v2};
 use margrave_wire::scgi;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 type Vars<'a> = &'a [(&'a str, &'a str)];
 
@@ -277,6 +279,29 @@ fn kept_fastcgi_connections_pass_to_the_next_worker() {
     old.drain(Some(&new));
     assert_eq!(old.end(), [margrave_server::Ending::Drained]);
     assert_eq!(ask(&mut client, &request(1, false, "/name", &[], b"")).body(), b"new");
+}
+
+#[test]
+fn a_fastcgi_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
+    let fellows = Fellows::new(2).unwrap().map(Arc::new);
+    let busy = Worker::start(Options { fellows: fellows.clone(), ..fastcgi() });
+    let mut clients: Vec<_> = (0..3).map(|_| busy.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(ask(client, &request(1, true, "/name", &[], b"")).body(), b"old");
+    }
+    let idle = Worker::start(Options { name: "new", number: 2, fellows, shares: Some(&busy), ..fastcgi() });
+    idle.ready();
+    clients[0].write_all(&request(1, true, "/sleep", &[("QUERY_STRING", "1500")], b"")).unwrap();
+    busy.wait_until_running(1);
+    let began = Instant::now();
+    for client in &mut clients[1..] {
+        for id in [1, 7] {
+            let reply = ask(client, &request(id, true, "/name", &[("CONTENT_LENGTH", "1")], b"x and more"));
+            assert_eq!((reply.id, reply.body(), reply.end), (id, &b"new"[..], Some((0, 0))));
+        }
+    }
+    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the slow request");
+    assert_eq!(read_reply(&mut clients[0]).body(), b"slept");
 }
 
 fn scgi(path: &str, body: &[u8]) -> Vec<u8> {

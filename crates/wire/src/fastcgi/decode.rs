@@ -211,6 +211,20 @@ impl Decoder {
             && self.padding_left == 0
     }
 
+    /// What another process must know to go on with the connection behind a complete request: the request, and how
+    /// many bytes to come belong to nothing. `None` where that is not all.
+    #[must_use]
+    pub fn suspend(&self) -> Option<(u16, u32)> {
+        let rest = u32::try_from(self.content_left + self.padding_left).ok()?;
+        (self.stage == Stage::Between && self.header_len == 0).then_some((self.id, rest))
+    }
+
+    /// Goes on, in a new decoder, where another one was suspended.
+    pub fn resume(&mut self, (id, rest): (u16, u32)) {
+        self.id = id;
+        self.content_left = rest as usize;
+    }
+
     /// Consumes input up to the next event, or all of it.
     fn advance(&mut self, input: &[u8], used: &mut usize) -> Result<Option<Event>, WireError> {
         while *used < input.len() {

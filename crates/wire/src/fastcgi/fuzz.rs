@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 const LIMITS: Limits =
     Limits { head: 2048, fields: 64, target: 1024, body: Some(1 << 16), chunk_line: 32, trailers: 64 };
-const CAPACITY: Capacity = Capacity { connections: 100, requests: 8 };
+pub(super) const CAPACITY: Capacity = Capacity { connections: 100, requests: 8 };
 
 /// What happened on a connection.
 #[derive(Debug, Default, PartialEq)]

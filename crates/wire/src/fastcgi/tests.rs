@@ -1,11 +1,12 @@
 //! Connections, each with what becomes of it.
 
-use super::fuzz::{Seen, Transcript, listen};
+use super::fuzz::{CAPACITY, Seen, Transcript, listen};
 use super::{
-    Kind, ProtocolStatus, encode_begin, encode_end, encode_param, encode_stream, encode_stream_end, frame,
+    Body, Decoder, Head, Kind, ProtocolStatus, encode_begin, encode_end, encode_param, encode_stream,
+    encode_stream_end, frame,
 };
-use crate::Limits;
-use crate::request::BodyLength;
+use crate::request::{BodyLength, Request};
+use crate::{Limits, Peer};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -289,6 +290,29 @@ fn what_stdin_holds_beyond_the_announced_length_is_dropped() {
         &[request(&[("CONTENT_LENGTH", "0")], true, b"hello"), request(GET, false, b"")],
         "1:/0 keep, 1:/?",
     );
+}
+
+#[test]
+fn a_connection_can_go_on_elsewhere_behind_any_request() {
+    let input = [request(POST, true, b"hello, world"), request(POST, false, b"abcde")].concat();
+    let (limits, peer) = (Limits::default(), Peer::default());
+    let mut request = Request::new();
+    let mut first = Decoder::new(CAPACITY);
+    assert_eq!(first.suspend(), Some((0, 0)));
+    let Ok(Head::Request { used }) = first.head(&input, &limits, &peer, &mut request) else { panic!() };
+    assert_eq!(first.suspend(), None);
+    let Ok(Body::Step(step)) = first.body(&input[used..]) else { panic!() };
+    assert!(step.done);
+    let state = first.suspend().unwrap();
+    // The rest of the body's record, with its padding.
+    assert_eq!(state, (1, 7 + 4));
+    let mut second = Decoder::new(CAPACITY);
+    second.resume(state);
+    assert_eq!((second.id(), second.is_idle()), (1, false));
+    let rest = &input[used + step.used..];
+    let Ok(Head::Request { used }) = second.head(rest, &limits, &peer, &mut request) else { panic!() };
+    let Ok(Body::Step(step)) = second.body(&rest[used..]) else { panic!() };
+    assert_eq!(&rest[used..][step.data], b"abcde");
 }
 
 #[test]
