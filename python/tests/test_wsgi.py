@@ -7,6 +7,7 @@ import io
 import json
 import os
 import socket
+import struct
 import threading
 
 import pytest
@@ -561,3 +562,37 @@ def test_threads_answer_at_the_same_time(serve):
     assert sorted(answers) == [f"uWSGIWorker1Core{core}" for core in range(4)]
 
 
+def uwsgi_packet(variables):
+    """The head of a request in the uwsgi protocol."""
+    body = b"".join(
+        struct.pack("<H", len(text)) + text for pair in variables.items() for text in map(str.encode, pair))
+    return struct.pack("<BHB", 0, len(body), 0) + body
+
+
+def test_what_pep_3333_demands_is_there_where_a_front_server_left_it_out(serve):
+    address = {"Tcp": {"host": "127.0.0.1", "port": 0}}
+    served = serve("""
+    import socket
+    from wsgiref.validate import validator
+    def inner(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        names = ["SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING", "REMOTE_ADDR",
+            "REQUEST_URI", "HTTP_HOST"]
+        return [repr([environ.get(name) for name in names] + [socket.gethostname()]).encode()]
+    application = validator(inner)
+    """, listen={"listeners": [{"protocol": "Uwsgi", "address": address, "option": "socket", "origin": ""}]})
+
+    def ask(**variables):
+        with socket.create_connection(("127.0.0.1", served.master.port), 5) as connection:
+            connection.sendall(uwsgi_packet(variables))
+            data = b""
+            while block := connection.recv(65536):
+                data += block
+        return eval(data.partition(b"\r\n\r\n")[2])
+
+    *seen, host = ask(REQUEST_METHOD="GET", QUERY_STRING="")
+    assert seen == [host, str(served.master.port), "HTTP/1.0", "", "", "", None, None, None]
+    given = {"SERVER_NAME": "site", "SERVER_PORT": "81", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INFO": "/x", "SCRIPT_NAME": "/s",
+             "QUERY_STRING": "q", "REMOTE_ADDR": "::1", "REQUEST_URI": "/s/x?q", "HTTP_HOST": "h"}
+    assert ask(REQUEST_METHOD="GET", **given)[:-1] == list(given.values())
+    assert served.log == ""

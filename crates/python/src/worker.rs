@@ -73,6 +73,7 @@ impl Worker {
             core,
             version: COMPATIBLE,
             node: self.instance.host_name.clone().into_bytes(),
+            ports: self.instance.ports.clone(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::uwsgi::apps::AppBoard;
 use crate::uwsgi::instance::{self, Instance, Place, Shared};
 use crate::worker::Worker;
 use margrave_config::Settings;
+use margrave_config::settings::Address;
 use margrave_lifecycle::message::{
     AppReport, ForkId, FromZygote, ListenerInfo, LoadFailure, MAX_MESSAGE, ToZygote, decode, encode,
 };
@@ -95,7 +96,8 @@ impl Zygote {
         };
         let fellows = Fellows::new(settings.process.workers)?.map(Arc::new);
         let sockets = listeners.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
-        let place = Place { master_pid, generation, sockets };
+        let ports = listeners.iter().map(|(info, _)| bound_port(&settings, info)).collect();
+        let place = Place { master_pid, generation, sockets, ports };
         let instance = instance::set(Instance::new(settings, place, scoreboard, layout, shared));
         Ok(Self {
             control: Some(control),
@@ -257,6 +259,14 @@ fn receive(control: &Channel) -> Result<Option<(ToZygote, Vec<OwnedFd>)>, Error>
     match control.recv(&mut buffer)? {
         None => Ok(None),
         Some((length, descriptors)) => Ok(Some((decode(&buffer[..length])?, descriptors))),
+    }
+}
+
+fn bound_port(settings: &Settings, listener: &ListenerInfo) -> Option<u16> {
+    match settings.listen.listeners.get(usize::from(listener.index))?.address {
+        // As bound: the configured port may be 0.
+        Address::Tcp { .. } => listener.address.rsplit(':').next()?.parse().ok(),
+        _ => None,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Instance {
     pub generation: u32,
     /// Descriptors of the listening sockets.
     pub sockets: Vec<i32>,
+    /// Port of each listening socket; `None` for UNIX sockets.
+    pub ports: Vec<Option<u16>>,
     /// Counters of every worker.
     pub scoreboard: SharedWords,
     /// Their shape.
@@ -54,6 +56,7 @@ impl Instance {
             master_pid: place.master_pid,
             generation: place.generation,
             sockets: place.sockets,
+            ports: place.ports,
             scoreboard,
             layout,
             locks: shared.locks,
@@ -105,6 +108,8 @@ pub struct Place {
     pub generation: u32,
     /// Descriptors of the listening sockets.
     pub sockets: Vec<i32>,
+    /// Port of each listening socket; `None` for UNIX sockets.
+    pub ports: Vec<Option<u16>>,
 }
 
 /// What the workers of a generation share beside the scoreboard.

@@ -18,7 +18,8 @@ const MAX_OTHER_NAME: usize = 64;
 /// Longest value that is remembered.
 const MAX_REMEMBERED: usize = 256;
 
-/// Always present in a request that came over HTTP; in the template their places are made in advance.
+/// Always present in a request that came over HTTP; in the template their places are made in advance. Front servers
+/// may leave any of them out: what PEP 3333 demands and is known here keeps the template's value.
 const USUAL: [Known; 9] = [
     Known::RequestMethod,
     Known::RequestUri,
@@ -71,6 +72,8 @@ pub struct Facts {
     pub version: &'static str,
     /// Host name.
     pub node: Vec<u8>,
+    /// Port of each listener; `None` where it has none.
+    pub ports: Vec<Option<u16>>,
 }
 
 struct Key {
@@ -88,6 +91,7 @@ pub struct EnvironBuilder {
     scheme: Py<PyString>,
     https: Py<PyString>,
     content_length: Py<PyString>,
+    ports: Vec<Option<u16>>,
 }
 
 impl EnvironBuilder {
@@ -108,8 +112,15 @@ impl EnvironBuilder {
         }
         let template = PyDict::new(py);
         template.set_item(intern(py, "SCRIPT_NAME"), "")?;
+        let node = from_latin1(py, &facts.node)?;
         for known in USUAL {
-            template.set_item(keys[known as usize].name.bind(py), "")?;
+            let name = keys[known as usize].name.bind(py);
+            match known {
+                Known::ServerName => template.set_item(name, &node)?,
+                // What is safe with a client of whom nothing is known.
+                Known::ServerProtocol => template.set_item(name, "HTTP/1.0")?,
+                _ => template.set_item(name, "")?,
+            }
         }
         template.set_item(intern(py, "wsgi.input"), py.None())?;
         template
@@ -135,6 +146,7 @@ impl EnvironBuilder {
             scheme: scheme.unbind(),
             https: intern(py, "https").unbind(),
             content_length: intern(py, "CONTENT_LENGTH").unbind(),
+            ports: facts.ports.clone(),
         })
     }
 
@@ -146,7 +158,8 @@ impl EnvironBuilder {
         self.template.bind(input.py()).set_item(pyo3::intern!(input.py(), "wsgi.input"), input)
     }
 
-    /// The environ of `request`; `body` is the length of a body that came without a Content-Length.
+    /// The environ of `request`, which came through `listener`; `body` is the length of a body that came without a
+    /// Content-Length.
     ///
     /// # Errors
     /// When memory runs out.
@@ -154,6 +167,7 @@ impl EnvironBuilder {
         &mut self,
         py: Python<'py>,
         request: &Request,
+        listener: u16,
         body: Option<u64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = copy_dict(self.template.bind_borrowed(py))?;
@@ -173,7 +187,7 @@ impl EnvironBuilder {
             }
         }
         if seen & USUAL_BITS != USUAL_BITS {
-            self.remove_absent(&environ, seen)?;
+            self.settle_absent(&environ, seen, request.is_https(), listener)?;
         }
         if request.is_https() {
             environ.set_item(self.scheme.bind(py), self.https.bind(py))?;
@@ -202,10 +216,26 @@ impl EnvironBuilder {
         Ok(())
     }
 
-    /// The uwsgi protocol brings what the front server sends, no more: entries made in advance go.
-    fn remove_absent(&self, environ: &Bound<'_, PyDict>, seen: u128) -> PyResult<()> {
+    /// Other protocols than HTTP bring what the front server sends, no more: entries made in advance go, but for those
+    /// that PEP 3333 demands.
+    fn settle_absent(
+        &self,
+        environ: &Bound<'_, PyDict>,
+        seen: u128,
+        https: bool,
+        listener: u16,
+    ) -> PyResult<()> {
         for known in USUAL.into_iter().filter(|known| seen & bit(*known) == 0) {
-            environ.del_item(self.keys[known as usize].name.bind(environ.py()))?;
+            let name = self.keys[known as usize].name.bind(environ.py());
+            match known {
+                Known::ServerName | Known::ServerProtocol | Known::PathInfo => {}
+                Known::ServerPort => {
+                    let usual = if https { 443 } else { 80 };
+                    let port = self.ports.get(usize::from(listener)).copied().flatten().unwrap_or(usual);
+                    environ.set_item(name, port.to_string())?;
+                }
+                _ => environ.del_item(name)?,
+            }
         }
         Ok(())
     }

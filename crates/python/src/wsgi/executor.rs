@@ -139,7 +139,7 @@ impl Bridge {
             }
             _ => None,
         };
-        let environ = self.environ.build(py, exchange.request(), body)?;
+        let environ = self.environ.build(py, exchange.request(), exchange.listener(), body)?;
         let slot = Arc::clone(&self.handles.slot);
         slot.grant(exchange, || pause(py), || self.run(py, &slot, app, &environ));
         Ok(())
