@@ -20,8 +20,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A request past its deadline is first interrupted by its own worker; this much later the worker is killed.
+/// A request past its deadline is first interrupted by its own worker; this much later the worker is replaced.
 const OVERDUE_GRACE: Duration = Duration::from_secs(3);
+
+/// Time for a worker whose only thread is stuck to hand on the connections it has.
+const LONE_MERCY: Duration = Duration::from_secs(1);
 
 /// Longest time a new generation has to become ready.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(300);
@@ -45,6 +48,7 @@ pub fn policy(settings: &Settings) -> Policy {
         mercy: stop_mercy(process),
         reload_deadline: RELOAD_DEADLINE,
         overdue_grace: Some(if process.harakiri_kill { Duration::ZERO } else { OVERDUE_GRACE }),
+        overdue_mercy: (!process.harakiri_kill).then(|| overdue_mercy(process)),
         exit_on_reload: process.exit_on_reload,
         lazy: process.lazy_apps,
         start_attempts: (host.daemonize.is_some() || host.daemonize2.is_some()).then_some(START_ATTEMPTS),
@@ -59,6 +63,12 @@ fn stop_mercy(process: &ProcessSettings) -> Duration {
         (mercy, worker) if worker == default.worker_mercy => mercy,
         (mercy, worker) => mercy.min(worker),
     }
+}
+
+/// Time for the other requests of a worker with a stuck one: until their own deadline. With one thread there are none.
+fn overdue_mercy(process: &ProcessSettings) -> Duration {
+    let longest = if process.threads > 1 { process.harakiri } else { None };
+    longest.unwrap_or(LONE_MERCY).min(process.worker_mercy)
 }
 
 /// What a zygote said when it was ready.

@@ -17,7 +17,7 @@ use margrave_config::Settings;
 use margrave_lifecycle::message::{
     ForkId, FromWorker, FromZygote, MAX_MESSAGE, ToWorker, ToZygote, decode, encode,
 };
-use margrave_lifecycle::supervisor::{self, Command, Ended, Level, Notice, Supervisor};
+use margrave_lifecycle::supervisor::{self, Command, Ended, Level, Notice, Reason, Supervisor};
 use margrave_sys::channel::Channel;
 use margrave_sys::clock::{monotonic, wall};
 use margrave_sys::notify::Notifier;
@@ -574,7 +574,13 @@ impl Instance {
     }
 
     fn note(&mut self, notice: &Notice) {
-        if let Notice::Overdue { worker, .. } = notice
+        let overdue = match notice {
+            Notice::Overdue { worker, .. } | Notice::Recycling { worker, reason: Reason::Overdue(_), .. } => {
+                Some(worker)
+            }
+            _ => None,
+        };
+        if let Some(worker) = overdue
             && let Some(live) = self.supervisor.live().and_then(|live| self.generations.get_mut(&live))
         {
             live.tallies.entry(*worker).or_default().harakiri += 1;

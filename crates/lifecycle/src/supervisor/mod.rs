@@ -92,6 +92,8 @@ pub enum Reason {
     Resident(u64),
     /// It has this much address space in bytes.
     AddressSpace(u64),
+    /// One of its requests is this long past its deadline and cannot be interrupted.
+    Overdue(Duration),
 }
 
 impl fmt::Display for Reason {
@@ -104,6 +106,11 @@ impl fmt::Display for Reason {
             Self::AddressSpace(bytes) => {
                 write!(f, "it has {} MiB of address space (reload-on-as)", bytes / MIB)
             }
+            Self::Overdue(overdue) => write!(
+                f,
+                "a request is {:.1} s past its deadline and did not yield (harakiri)",
+                overdue.as_secs_f64()
+            ),
         }
     }
 }
@@ -433,11 +440,14 @@ impl Supervisor {
         process.ready = Some(now);
         let (generation, worker) = (process.generation, process.worker);
         let Some(pool) = self.pools.get_mut(&generation) else { return };
-        let mercy = pool.policy.worker_mercy;
+        let (usual, overdue) = (pool.policy.worker_mercy, pool.policy.overdue_mercy);
         let Some(seat) = pool.seat(worker) else { return };
         if seat.successor == Some(id) {
             seat.successor = None;
-            seat.due = None;
+            let mercy = match seat.due.take() {
+                Some(Reason::Overdue(_)) => overdue.unwrap_or(usual),
+                _ => usual,
+            };
             if let Some(old) = seat.occupant.replace(id) {
                 self.drain(now, old, Some(generation), mercy, commands);
             }
@@ -507,9 +517,14 @@ impl Supervisor {
     fn look_at(&mut self, now: Duration, id: ForkId, sample: Sample, commands: &mut Vec<Command>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Some(pool) = self.pools.get_mut(&process.generation) else { return };
-        let late = sample.overdue.zip(pool.policy.overdue_grace).filter(|(overdue, grace)| overdue >= grace);
-        if let Some((overdue, _)) = late
+        let policy = &pool.policy;
+        let late = sample.overdue.zip(policy.overdue_grace).filter(|(overdue, grace)| overdue >= grace);
+        // Its own client has been answered by now, so the worker may finish the others' requests first, beside a
+        // replacement; unless there is none in time.
+        let patience = policy.overdue_mercy.map_or(Duration::ZERO, |mercy| mercy + STOP_GRACE);
+        if let Some((overdue, grace)) = late
             && matches!(process.state, State::Ready | State::Draining(_))
+            && overdue >= grace + patience
         {
             let (worker, pid) = (process.worker, process.pid);
             process.state = State::Killed;
@@ -518,6 +533,12 @@ impl Supervisor {
             return;
         }
         let Some(ready) = process.ready.filter(|_| process.state == State::Ready) else { return };
+        if let Some((overdue, _)) = late {
+            if let Some(seat) = pool.seat(process.worker).filter(|seat| seat.occupant == Some(id)) {
+                seat.due = Some(Reason::Overdue(overdue));
+            }
+            return;
+        }
         let age = now.saturating_sub(ready);
         let (limit, policy) = (process.limit, &pool.policy);
         if age < policy.min_lifetime {

@@ -25,8 +25,10 @@ pub struct Policy {
     pub mercy: Duration,
     /// Longest time from the start of a new generation until all its workers are ready; the first one has all the time.
     pub reload_deadline: Duration,
-    /// Kill a worker this long after the deadline of one of its requests.
+    /// A worker this long past the deadline of one of its requests is replaced.
     pub overdue_grace: Option<Duration>,
+    /// Time for its other requests once its replacement is there; `None` = it is killed at once, without waiting for one.
+    pub overdue_mercy: Option<Duration>,
     /// A reload is a stop.
     pub exit_on_reload: bool,
     /// Each worker loads the application itself. The first of a generation goes ahead, so that a failure is told once.
@@ -49,6 +51,7 @@ impl Default for Policy {
             mercy: Duration::from_secs(60),
             reload_deadline: Duration::from_secs(300),
             overdue_grace: None,
+            overdue_mercy: None,
             exit_on_reload: false,
             lazy: false,
             start_attempts: None,

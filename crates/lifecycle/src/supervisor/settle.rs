@@ -1,7 +1,7 @@
 //! Brings the state to rest after each event: what is due is done, once, whoever caused it.
 
 use super::pool::{Origin, Phase, Process, State, Zygote};
-use super::{Command, MAX_LEAVING, Notice, Supervisor, ZYGOTE_GRACE};
+use super::{Command, MAX_LEAVING, Notice, Reason, Supervisor, ZYGOTE_GRACE};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -161,8 +161,8 @@ impl Supervisor {
         (1..)
             .zip(&pool.seats)
             .filter(|(_, seat)| seat.due.is_some() && seat.occupant.as_ref().is_some_and(is_ready))
+            .min_by_key(|(_, seat)| (!matches!(seat.due, Some(Reason::Overdue(_))), seat.not_before))
             .map(|(worker, seat)| (pool.number, worker, seat.not_before))
-            .min_by_key(|(_, worker, at)| (*at, *worker))
             .filter(|_| self.free_slot(pool.number).is_some())
     }
 

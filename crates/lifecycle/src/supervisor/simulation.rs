@@ -131,6 +131,7 @@ impl World {
             lazy: self.chance(300),
             max_requests: Some(100),
             overdue_grace: Some(Duration::ZERO),
+            overdue_mercy: self.chance(500).then_some(Duration::from_secs(2)),
             worker_mercy: Duration::from_secs(10),
             mercy: Duration::from_secs(20),
             reload_deadline: Duration::from_secs(30),

@@ -328,6 +328,31 @@ fn an_overdue_worker_is_killed_and_replaced() {
 }
 
 #[test]
+fn an_overdue_worker_finishes_its_other_requests_beside_its_replacement() {
+    let second = Duration::from_secs;
+    let (overdue_grace, overdue_mercy) = (Some(second(3)), Some(second(5)));
+    let mut story = Story::serving(Policy { overdue_grace, overdue_mercy, ..Policy::default() });
+    let late = |seconds| Sample { overdue: Some(second(seconds)), ..Sample::default() };
+    let commands = story.tell(Event::Sample(1, late(4)));
+    let successor = forks(&commands);
+    story.tell(Event::Forked { id: successor[0], pid: 9 });
+    let commands = story.tell(Event::WorkerReady(successor[0]));
+    assert_eq!(commands, [Command::Drain { id: 1, heir: Some(1), mercy: second(5) }]);
+    assert_eq!(without_notes(story.wait(second(5))), [Command::KillWorker(1)]);
+}
+
+#[test]
+fn an_overdue_worker_that_cannot_be_replaced_is_killed_all_the_same() {
+    let second = Duration::from_secs;
+    let (overdue_grace, overdue_mercy) = (Some(second(3)), Some(second(5)));
+    let mut story = Story::serving(Policy { overdue_grace, overdue_mercy, ..Policy::default() });
+    story.tell(zygote_gone(1));
+    let late = |seconds| Sample { overdue: Some(second(seconds)), ..Sample::default() };
+    assert_eq!(story.tell(Event::Sample(1, late(4))), []);
+    assert_eq!(without_notes(story.tell(Event::Sample(1, late(11)))), [Command::KillWorker(1)]);
+}
+
+#[test]
 fn a_reload_may_be_configured_to_be_the_end() {
     let mut story = Story::serving(two());
     let commands = story.tell(Event::Reload(Policy { exit_on_reload: true, ..two() }));
