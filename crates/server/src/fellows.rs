@@ -9,7 +9,7 @@ use margrave_sys::shm::SharedWords;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 /// Most workers that pass requests to each other; each costs two descriptors in every worker.
 const MOST: u16 = 64;
@@ -65,14 +65,22 @@ impl Fellows {
         self.word(worker).is_some_and(|word| word.swap(0, AcqRel) == 0)
     }
 
+    /// All workers but `me`, from the next one on.
+    fn others(&self, me: u16) -> impl Iterator<Item = u16> {
+        let count = u16::try_from(self.inboxes.len()).unwrap_or(MOST);
+        (1..count).map(move |step| (me - 1 + step) % count + 1)
+    }
+
+    /// Whether another worker offers help.
+    pub(crate) fn is_anybody_idle(&self, me: u16) -> bool {
+        self.others(me).any(|worker| self.word(worker).is_some_and(|word| word.load(Relaxed) == 1))
+    }
+
     /// Claims an idle worker other than `me`.
     pub(crate) fn claim(&self, me: u16) -> Option<u16> {
-        let count = u16::try_from(self.inboxes.len()).unwrap_or(MOST);
-        (1..count).map(|step| (me - 1 + step) % count + 1).find(|&worker| {
+        self.others(me).find(|&worker| {
             let word = self.word(worker);
-            word.is_some_and(|word| {
-                word.load(std::sync::atomic::Ordering::Relaxed) == 1 && word.swap(0, AcqRel) == 1
-            })
+            word.is_some_and(|word| word.load(Relaxed) == 1 && word.swap(0, AcqRel) == 1)
         })
     }
 

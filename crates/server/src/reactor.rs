@@ -70,7 +70,10 @@ pub(crate) struct Reactor {
     pub(crate) help_until: Duration,
     next_generation: u32,
     next_sweep: Duration,
+    /// The worker takes connections, now or when a thread is free.
     accepting: bool,
+    /// The listeners are being watched.
+    listening: bool,
     accept_again: Option<Duration>,
 }
 
@@ -91,33 +94,70 @@ impl Reactor {
             next_generation: 0,
             next_sweep: Duration::ZERO,
             accepting: false,
+            listening: false,
             accept_again: None,
         }
     }
 
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
-        for (number, listener) in (0u16..).zip(&self.site.listeners) {
-            self.site.poller.add_listener(&listener.fd, Token::Listener(number).encode())?;
-        }
         self.accepting = true;
+        self.watch_listeners()
+    }
+
+    fn watch_listeners(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.listening, true) {
+            for (number, listener) in (0u16..).zip(&self.site.listeners) {
+                self.site.poller.add_listener(&listener.fd, Token::Listener(number).encode())?;
+            }
+        }
         Ok(())
     }
 
-    /// Whether this worker takes requests from others when it has nothing to do.
-    pub(crate) fn is_accepting(&self) -> bool {
-        self.accepting
-    }
-
-    /// Leaves the listeners to others.
-    pub(crate) fn stop_accepting(&mut self) {
-        if std::mem::take(&mut self.accepting) {
+    fn ignore_listeners(&mut self) {
+        if std::mem::take(&mut self.listening) {
             for listener in &self.site.listeners {
                 // A listener that the kernel has dropped already needs no deleting.
                 let _ = self.site.poller.delete(&listener.fd);
             }
         }
+    }
+
+    /// While no thread is free, connections are better off in the backlog: another worker takes them, and they do not
+    /// die with this one. Files are the exception, which need no thread.
+    pub(crate) fn listen_if(&mut self, thread_is_free: bool) {
+        if thread_is_free || self.site.files.is_some() {
+            if self.accepting && !self.listening && self.watch_listeners().is_err() {
+                self.stop_accepting();
+                self.accept_again = Some(self.now + ACCEPT_PAUSE);
+            }
+        } else if self.listening {
+            self.ignore_listeners();
+            // A connection may just have woken this worker, and nobody else: it is taken on behalf of an idle one.
+            if self.site.fellows.as_ref().is_some_and(|fellows| fellows.is_anybody_idle(self.site.worker)) {
+                for number in (0u16..).take(self.site.listeners.len()) {
+                    self.accept(number, 1);
+                }
+                self.resume();
+            }
+        }
+    }
+
+    /// The worker would take connections, but ignores its listeners for now.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.accepting && !self.listening
+    }
+
+    /// Leaves the listeners to others.
+    pub(crate) fn stop_accepting(&mut self) {
+        self.accepting = false;
+        self.ignore_listeners();
         self.accept_again = None;
+    }
+
+    /// Whether this worker takes requests from others when it has nothing to do.
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.accepting
     }
 
     /// What happened, batch by batch. Afterwards `ready` may hold requests.

@@ -190,6 +190,10 @@ impl ThreadLoop<'_> {
             return reactor;
         }
         reactor.roles.rest(self.thread);
+        if reactor.roles.role == Role::Watcher && reactor.is_deaf() {
+            // The watcher polls without the listeners, because no thread was free.
+            self.shared.site.waker.wake();
+        }
         drop(reactor);
         self.detach();
         self.shared.write_log(&mut self.log);
@@ -200,10 +204,11 @@ impl ThreadLoop<'_> {
     }
 
     /// Looks for events; gives the GIL up only when there are none at once.
-    fn poll<'r>(&mut self, reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    fn poll<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
     where
         Self: 'r,
     {
+        reactor.listen_if(true);
         let timeout = reactor.poll_timeout();
         let long_log = reactor.log.len() > LOG_BATCH;
         let can_help = reactor.is_accepting();

@@ -131,6 +131,8 @@ impl Watcher<'_> {
                 drop(reactor);
                 return self.end();
             }
+            let thread_is_free = reactor.roles.has_idle();
+            reactor.listen_if(thread_is_free);
             dispatch(self.shared, &mut reactor);
             if reactor.roles.role != Role::Watcher {
                 return;

@@ -357,3 +357,26 @@ fn a_client_that_stops_in_the_middle_does_not_hold_a_stop_up() {
         assert!(began.elapsed() < Duration::from_secs(6), "{half}: {:?}", began.elapsed());
     }
 }
+
+#[test]
+fn a_worker_without_a_free_thread_leaves_connections_in_the_backlog() {
+    for threads in [1, 3] {
+        let worker = Worker::start(Options { threads, ..Options::default() });
+        let mut busy: Vec<_> = (0..threads).map(|_| worker.connect()).collect();
+        for client in &mut busy {
+            write!(client, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        worker.wait_until_running(usize::from(threads));
+        // Past the tick after which the watcher leads.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut waiting: Vec<_> = (0..4).map(|_| worker.connect()).collect();
+        for client in &mut waiting {
+            write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(worker.accepted(), u64::from(threads));
+        for client in busy.iter_mut().chain(&mut waiting) {
+            assert_eq!(read_answer(client).status, 200);
+        }
+    }
+}

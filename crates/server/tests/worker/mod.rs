@@ -153,6 +153,10 @@ impl Worker {
         Slot::new(self.words.words(), self.layout, 1).unwrap()
     }
 
+    pub fn accepted(&self) -> u64 {
+        self.slot().counter(Counter::Accepted).load(Relaxed)
+    }
+
     pub fn open_requests(&self) -> u64 {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
