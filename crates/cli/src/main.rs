@@ -3,11 +3,12 @@
 //! The only place that prints and exits. A small file on purpose: configuration is `margrave-config`, everything that
 //! runs is `margrave-master`.
 
+use margrave_config::check::{CheckRequest, check};
 use margrave_config::{Command, Diagnostic, Loaded, help, load};
 use margrave_master::pidfile::{Order, send};
 use margrave_master::{Reload, Reloaded, Startup};
 use margrave_sys::world::OsWorld;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -15,6 +16,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let mut world = OsWorld::new();
+    if args.get(1).is_some_and(|word| word == "check") {
+        return exit_code(check_files(&args[2..], &world));
+    }
     let loaded = match load(&args, &world) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -47,6 +51,24 @@ fn main() -> ExitCode {
         Command::Reload(path) => order(path, Order::Reload),
     };
     exit_code(code)
+}
+
+/// `margrave check`.
+fn check_files(arguments: &[String], world: &OsWorld) -> i32 {
+    const USAGE_ERROR: i32 = 2;
+    let request = match CheckRequest::parse(arguments) {
+        Ok(request) => request,
+        Err(message) => {
+            complain(&[format!("margrave: error: {message}")]);
+            return USAGE_ERROR;
+        }
+    };
+    let report = check(&request, world);
+    let color =
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let text = if request.json { report.json() } else { report.render(world, color) };
+    print(&[text.trim_end().to_owned()]);
+    report.exit_code
 }
 
 fn run(startup: Startup) -> i32 {

@@ -63,6 +63,40 @@ pub enum Severity {
     Error,
 }
 
+/// What kind of thing was found; `margrave check` sorts by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A name that is no option.
+    Unknown,
+    /// Read, and without effect here.
+    NoEffect,
+    /// Known, not built yet.
+    NotBuilt,
+    /// Refused on purpose.
+    Refused,
+    /// Margrave does something else than uWSGI.
+    Differs,
+    /// Written in a way that does not mean what it looks like.
+    Trap,
+    /// A value or source that cannot be used.
+    Invalid,
+}
+
+impl Topic {
+    /// The word for it in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::NoEffect => "no-effect",
+            Self::NotBuilt => "not-built-yet",
+            Self::Refused => "refused",
+            Self::Differs => "differs",
+            Self::Trap => "trap",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// One finding. Displays as `file:line: option: what is wrong, what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -72,6 +106,8 @@ pub struct Diagnostic {
     pub option: String,
     /// How bad.
     pub severity: Severity,
+    /// What kind of finding it is.
+    pub topic: Topic,
     /// What is wrong and what to do, one sentence without a full stop.
     pub message: String,
 }
@@ -93,7 +129,18 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, origin: &Origin, option: &str, message: String) -> Self {
-        Self { origin: origin.clone(), option: option.to_owned(), severity, message }
+        let topic = match severity {
+            Severity::Notice => Topic::NoEffect,
+            Severity::Warning => Topic::Trap,
+            Severity::Error => Topic::Invalid,
+        };
+        Self { origin: origin.clone(), option: option.to_owned(), severity, topic, message }
+    }
+
+    /// The same finding, of this kind.
+    pub fn about(mut self, topic: Topic) -> Self {
+        self.topic = topic;
+        self
     }
 }
 

@@ -67,6 +67,8 @@ pub struct ConfigError {
     pub problem: Box<Problem>,
     /// Warnings found before the problem.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is in order and still worth knowing.
+    pub notices: Vec<Diagnostic>,
     /// Lines of `print` and `iprint` reached before the problem, for standard output.
     pub output: Vec<String>,
     /// The text of `show-config`, when it was asked for.

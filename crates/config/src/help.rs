@@ -30,6 +30,7 @@ Serves Python web applications; reads the configuration that uWSGI reads.
   margrave uwsgi.ini                       from a file
   margrave mysite.wsgi:application         an application, on http://127.0.0.1:8000
   margrave --http :8000 --wsgi-file app.py --callable app
+  margrave check uwsgi.ini                 what a file would do here, line by line
   margrave --stop PIDFILE, --reload PIDFILE
 
 Every option may stand on the command line (--processes 4), in a file (processes = 4)

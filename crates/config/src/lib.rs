@@ -7,6 +7,7 @@
 //! documentation; where Margrave differs on purpose the option registry and the module in question say so.
 
 mod build;
+pub mod check;
 mod command_line;
 pub mod diagnostic;
 mod error;
@@ -26,7 +27,7 @@ mod suggest;
 mod values;
 mod world;
 
-pub use diagnostic::{Diagnostic, Origin, Severity};
+pub use diagnostic::{Diagnostic, Origin, Severity, Topic};
 pub use error::{ConfigError, Problem};
 pub use help::{help, reference};
 pub use memory::MemoryWorld;
@@ -118,10 +119,12 @@ fn fail(problem: Problem, reading: Reading) -> ConfigError {
     let mut findings = reading.findings;
     findings.extend(reading.missing_sections);
     diagnostic::sort(&mut findings);
-    let warnings = findings.into_iter().filter(|finding| finding.severity > Severity::Notice);
+    let (notices, diagnostics) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Notice);
     ConfigError {
         problem: Box::new(problem),
-        diagnostics: warnings.collect(),
+        diagnostics,
+        notices,
         output: reading.output,
         shown: reading.shown,
     }

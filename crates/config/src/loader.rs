@@ -227,7 +227,7 @@ impl<'w> Loader<'w> {
     fn read(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
         match self.directive_of(&key) {
             Some(directive @ (Directive::If(..) | Directive::For(_))) => {
-                self.blocks.push(Block::new(directive, key, value, origin));
+                self.open_block(Block::new(directive, key, value, origin));
                 Ok(())
             }
             Some(Directive::Else) => self.open_else(key, origin),

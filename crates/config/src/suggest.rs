@@ -1,6 +1,7 @@
 //! "Did you mean": the option that a misspelt name was probably meant to be.
 
-use crate::options::{self, Status};
+use crate::options::{self, OptionRow, Status};
+use std::sync::OnceLock;
 
 /// The most likely option for a name that is none.
 pub fn option_for(name: &str) -> Option<&'static str> {
@@ -19,16 +20,47 @@ fn nearest(name: &str) -> Option<&'static str> {
         6..=9 => 2,
         _ => 3,
     };
-    options::rows()
-        .flat_map(|row| row.names.iter().map(move |known| (row, *known)))
-        .filter(|(_, known)| known.len().abs_diff(name.len()) <= allowed)
-        .map(|(row, known)| {
+    let letters = Letters::of(name);
+    known_names()
+        .iter()
+        .filter(|(_, known, _)| known.len().abs_diff(name.len()) <= allowed)
+        .filter(|(.., known_letters)| letters.least_edits(known_letters) <= allowed)
+        .map(|(row, known, _)| {
             let differs_at_once = known.chars().next() != name.chars().next();
-            (strsim::damerau_levenshtein(name, known), differs_at_once, row.status != Status::Works, known)
+            (strsim::damerau_levenshtein(name, known), differs_at_once, row.status != Status::Works, *known)
         })
         .filter(|(distance, ..)| *distance <= allowed)
         .min_by_key(|(distance, differs_at_once, is_idle, _)| (*distance, *differs_at_once, *is_idle))
         .map(|(.., known)| known)
+}
+
+/// Every name with its letters: files of thousands of unknown keys are checked, too.
+fn known_names() -> &'static [(&'static OptionRow, &'static str, Letters)] {
+    static NAMES: OnceLock<Vec<(&'static OptionRow, &'static str, Letters)>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let names = options::rows().flat_map(|row| row.names.iter().map(move |name| (row, *name)));
+        names.map(|(row, name)| (row, name, Letters::of(name))).collect()
+    })
+}
+
+/// How often each letter stands in a name, letters 32 apart as one: quick to compare, and never above the edits needed.
+struct Letters([u8; 32]);
+
+impl Letters {
+    fn of(name: &str) -> Self {
+        let mut counts = [0_u8; 32];
+        for byte in name.bytes() {
+            let count = &mut counts[usize::from(byte % 32)];
+            *count = count.saturating_add(1);
+        }
+        Self(counts)
+    }
+
+    /// An edit changes at most two counts by one.
+    fn least_edits(&self, other: &Self) -> usize {
+        let differences = self.0.iter().zip(&other.0).map(|(one, two)| usize::from(one.abs_diff(*two)));
+        differences.sum::<usize>().div_ceil(2)
+    }
 }
 
 /// A working option of which the name is the first words, or which is the first words of the name.

@@ -1,7 +1,7 @@
 //! Checks that need no knowledge of an option beyond its row: status, comments and quotes in values, words of flags.
 
 use super::values::Values;
-use crate::diagnostic::Origin;
+use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::expand;
 use crate::loader::Setting;
 use crate::options::{Kind, Status};
@@ -24,20 +24,24 @@ pub fn check(values: &mut Values<'_>) {
 }
 
 fn check_status(values: &mut Values<'_>, setting: &Setting) {
-    match setting.row.status {
-        Status::Works => {}
-        Status::Accepted(reason) => values.notice(setting, format!("accepted without effect: {reason}")),
-        Status::Refused(instead) => values.error(setting, instead),
+    let (origin, name) = (&setting.origin, setting.name.as_str());
+    values.findings.push(match setting.row.status {
+        Status::Works => return,
+        Status::Accepted(reason) => {
+            Diagnostic::notice(origin, name, format!("accepted without effect: {reason}"))
+        }
+        Status::Refused(instead) => Diagnostic::error(origin, name, instead).about(Topic::Refused),
         Status::NotYet => {
-            values.warn(setting, "Margrave knows this option, but it is not built yet, so it has no effect")
+            let message = "Margrave knows this option, but it is not built yet, so it has no effect";
+            Diagnostic::warning(origin, name, message).about(Topic::NotBuilt)
         }
         Status::Foreign(service) => {
             let message = format!(
                 "this belongs to uWSGI's support for {service}, which Margrave does not have, so it has no effect"
             );
-            values.warn(setting, message);
+            Diagnostic::warning(origin, name, message).about(Topic::NoEffect)
         }
-    }
+    });
 }
 
 fn check_flag(values: &mut Values<'_>, setting: &Setting) {

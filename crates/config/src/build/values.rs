@@ -54,10 +54,6 @@ impl<'a> Values<'a> {
         self.findings.push(Diagnostic::warning(&setting.origin, &setting.name, message));
     }
 
-    pub fn notice(&mut self, setting: &Setting, message: impl Into<String>) {
-        self.findings.push(Diagnostic::notice(&setting.origin, &setting.name, message));
-    }
-
     /// Whether a flag is on; `None` when it was not given.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         self.last(name).map(|setting| values::truth(setting.text()))

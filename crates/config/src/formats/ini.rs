@@ -5,7 +5,7 @@
 //! file in uWSGI are mended with a warning: a byte order mark, and a comment behind a section name.
 
 use super::{Pair, Parsed, without_line};
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::magic::Line;
 
 /// Reads the pairs of one section.
@@ -50,9 +50,10 @@ fn section_name(header: &str, origin: &Origin, findings: &mut Vec<Diagnostic>) -
     if let Some((name, behind)) = header.split_once(']')
         && behind.trim_matches(BLANKS).starts_with([';', '#'])
     {
-        let message =
-            format!("text behind a section name makes uWSGI ignore the section; it is read as [{name}] here");
-        findings.push(Diagnostic::warning(origin, "", message));
+        let message = format!(
+            "text behind a section name makes uWSGI ignore the section, and is read as [{name}] here; put the comment on a line of its own"
+        );
+        findings.push(Diagnostic::warning(origin, "", message).about(Topic::Differs));
         return name.to_owned();
     }
     let mut name = header.to_owned();

@@ -5,7 +5,7 @@
 //! instead of swallowing what follows.
 
 use super::{Halt, Loader};
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::error::Problem;
 use crate::options::{Condition, Directive, Loop, Wanted};
 use crate::source;
@@ -52,10 +52,33 @@ impl Block {
 }
 
 impl Loader<'_> {
+    /// Opens a block.
+    pub(super) fn open_block(&mut self, block: Block) {
+        if !self.blocks.is_empty() {
+            let message = "uWSGI refuses blocks within blocks, or ends the outer one at the first end";
+            self.note_difference(&block.origin, &block.key, message);
+        }
+        if matches!(block.directive, Directive::If(Condition::HostnameMatch, _)) {
+            let message = "uWSGI with PCRE2 takes every host for one that does not match";
+            self.note_difference(&block.origin, &block.key, message);
+        }
+        self.blocks.push(block);
+    }
+
+    /// Notes what Margrave does otherwise than uWSGI, on purpose.
+    pub(super) fn note_difference(&mut self, origin: &Origin, key: &str, message: &str) {
+        self.findings.push(Diagnostic::notice(origin, key, message).about(Topic::Differs));
+    }
+
     pub(super) fn open_else(&mut self, key: String, origin: Origin) -> Result<(), Halt> {
         match self.blocks.last_mut() {
             Some(block) if matches!(block.directive, Directive::If(..)) && block.otherwise.is_none() => {
                 block.otherwise = Some(Vec::new());
+                self.note_difference(
+                    &origin,
+                    &key,
+                    "uWSGI 2.0 has no `else` and reads on as if it were not there",
+                );
                 Ok(())
             }
             _ => {

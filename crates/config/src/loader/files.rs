@@ -50,6 +50,10 @@ impl Loader<'_> {
                 reason: reason.to_owned(),
             }
         })?;
+        let is_in_file = matches!(asked, Origin::File { .. });
+        if is_in_file && format_of(name).is_none() && format_of(split_section(name).0).is_some() {
+            self.note_difference(asked, "", "uWSGI takes no section in `include` and `inherit` and fails");
+        }
         let outer = self.in_template;
         self.in_template |= is_template;
         let result = self.load(name, format, asked);

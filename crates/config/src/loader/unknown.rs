@@ -1,7 +1,7 @@
 //! Keys that are no options: placeholders when something refers to them, otherwise probably slips.
 
 use super::{Halt, Loader};
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::error::Problem;
 use crate::options::{self, Argument};
 use crate::raw::Entry;
@@ -26,7 +26,7 @@ impl Loader<'_> {
             .iter()
             .filter(unknown)
             .filter(|entry| !self.referenced.contains(&entry.key) && !assigned.contains(entry.key.as_str()))
-            .map(|entry| Diagnostic::warning(&entry.origin, &entry.key, explain(entry)))
+            .map(|entry| Diagnostic::warning(&entry.origin, &entry.key, explain(entry)).about(Topic::Unknown))
             .collect();
         self.findings.extend(warnings);
         Ok(())
@@ -46,7 +46,7 @@ fn strict_error(entry: &Entry) -> Diagnostic {
         explain(entry),
         entry.key
     );
-    Diagnostic::error(&entry.origin, &entry.key, message)
+    Diagnostic::error(&entry.origin, &entry.key, message).about(Topic::Unknown)
 }
 
 /// What was probably meant.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::disallowed_methods)] // The tests read their own data and write the reference page.
 
+mod check;
 mod documents;
 mod messages;
 mod patterns;

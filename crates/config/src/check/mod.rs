@@ -1,0 +1,326 @@
+//! `margrave check`: what a configuration file would do here, line by line, without doing it.
+//!
+//! Every file is loaded as `margrave FILE` would load it, environment and included files too, and nothing is started, so
+//! neither Python nor privileges are needed. What a file reads by `exec://` is run, since values come from there.
+
+mod render;
+
+use crate::diagnostic::{Diagnostic, Severity, Topic};
+use crate::error::Problem;
+use crate::loader::format_of;
+use crate::source::split_section;
+use crate::world::World;
+use crate::{Command, load};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// What `margrave check` is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckRequest {
+    /// The files, each perhaps with a section.
+    pub files: Vec<String>,
+    /// Whether the report is JSON.
+    pub json: bool,
+    /// Whether warnings count as errors.
+    pub strict: bool,
+}
+
+/// How `margrave check` is called.
+pub const USAGE: &str = "usage: margrave check FILE... [--json] [--strict]";
+
+impl CheckRequest {
+    /// Reads the arguments behind `margrave check`.
+    ///
+    /// # Errors
+    /// One sentence on what is wrong with them.
+    pub fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut request = Self::default();
+        let mut is_option = true;
+        for argument in arguments {
+            match argument.as_str() {
+                "--" if is_option => is_option = false,
+                "--json" if is_option => request.json = true,
+                "--strict" if is_option => request.strict = true,
+                "-" => request.files.push(argument.clone()),
+                option if is_option && option.starts_with('-') => {
+                    return Err(format!("check has no option {option}; {USAGE}"));
+                }
+                file => request.files.push(file.to_owned()),
+            }
+        }
+        if request.files.is_empty() {
+            return Err(format!("check needs a file; {USAGE}; an application is named as `--module check`"));
+        }
+        Ok(request)
+    }
+}
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It runs as it is.
+    Runs,
+    /// It runs, and something about that should be read.
+    Differs,
+    /// It does not run.
+    Fails,
+}
+
+impl Verdict {
+    /// The exit code of `margrave check`.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Runs => 0,
+            Self::Differs => 1,
+            Self::Fails => 2,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Runs => "runs as it is",
+            Self::Differs => "runs, with differences worth reading",
+            Self::Fails => "does not run",
+        }
+    }
+}
+
+/// One finding, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The file, or `command line`, `environment`.
+    pub file: String,
+    /// The line from 1; `None` for what has no line.
+    pub line: Option<u32>,
+    /// The option; empty when it is not about one.
+    pub option: String,
+    /// `error`, `warning` or `note`.
+    pub severity: &'static str,
+    /// What kind of finding it is.
+    pub kind: &'static str,
+    /// What is so, or wrong.
+    pub reason: String,
+    /// What to do; empty when nothing needs doing.
+    pub fix: String,
+}
+
+/// What was found about one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// As it was named.
+    pub file: String,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// In the order of files and lines.
+    pub findings: Vec<Finding>,
+}
+
+/// What was found about all files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// One report a file.
+    pub files: Vec<FileReport>,
+    /// Findings of each severity.
+    pub errors: usize,
+    /// The same.
+    pub warnings: usize,
+    /// The same.
+    pub notes: usize,
+    /// What the worst file comes to: 0, 1 or 2.
+    pub exit_code: i32,
+}
+
+/// Checks files.
+pub fn check(request: &CheckRequest, world: &dyn World) -> CheckReport {
+    let files: Vec<FileReport> =
+        request.files.iter().map(|file| check_file(file, request.strict, world)).collect();
+    let count = |severity: &str| {
+        files.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
+    };
+    let worst = files.iter().map(|file| file.verdict).max().unwrap_or(Verdict::Runs);
+    let (errors, warnings, notes) = (count("error"), count("warning"), count("note"));
+    CheckReport { files, errors, warnings, notes, exit_code: worst.exit_code() }
+}
+
+fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {
+    let mut args = vec!["margrave".to_owned()];
+    if format_of(file).or_else(|| format_of(split_section(file).0)).is_none() {
+        args.push("--ini".to_owned());
+    }
+    args.push(file.to_owned());
+    let mut found = match load(&args, world) {
+        Ok(loaded) => {
+            let mut found = loaded.notices;
+            found.extend(loaded.diagnostics);
+            found.extend(early_end(&loaded.command));
+            found
+        }
+        Err(error) => {
+            let mut found = error.notices;
+            found.extend(error.diagnostics);
+            found.extend(errors_of(*error.problem));
+            found
+        }
+    };
+    if strict {
+        for finding in found.iter_mut().filter(|finding| finding.severity == Severity::Warning) {
+            finding.severity = Severity::Error;
+        }
+    }
+    crate::diagnostic::sort(&mut found);
+    let worst = found.iter().map(|finding| finding.severity).max();
+    let verdict = match worst {
+        Some(Severity::Error) => Verdict::Fails,
+        Some(Severity::Warning) => Verdict::Differs,
+        _ if found.iter().any(|finding| finding.topic == Topic::Differs) => Verdict::Differs,
+        _ => Verdict::Runs,
+    };
+    let findings = found.iter().map(Finding::new).collect();
+    FileReport { file: file.to_owned(), verdict, findings }
+}
+
+/// A file that starts nothing.
+fn early_end(command: &Command) -> Option<Diagnostic> {
+    let message = match command {
+        Command::Run => return None,
+        Command::Exit(code) => {
+            format!("the file ends the program with exit code {code}; remove that option to have the rest checked")
+        }
+        _ => "the file asks for something else than a start, so its settings were not looked at; remove that option".to_owned(),
+    };
+    Some(Diagnostic::warning(&crate::Origin::Default, "", message))
+}
+
+fn errors_of(problem: Problem) -> Vec<Diagnostic> {
+    match problem {
+        Problem::Invalid(findings) => findings,
+        Problem::Unreadable { origin, source_name, reason } => {
+            vec![Diagnostic::error(&origin, "", format!("cannot read {source_name}: {reason}"))]
+        }
+        Problem::TooLarge { origin, what, limit } => {
+            let message = format!("{what} exceeds the bound of {limit}; split or shorten the configuration");
+            vec![Diagnostic::error(&origin, "", message)]
+        }
+        other => vec![Diagnostic::error(&crate::Origin::Default, "", other.to_string())],
+    }
+}
+
+impl Finding {
+    fn new(diagnostic: &Diagnostic) -> Self {
+        let (reason, fix) = reason_and_fix(diagnostic);
+        let severity = match diagnostic.severity {
+            Severity::Notice => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let file = match &diagnostic.origin {
+            crate::Origin::File { file, .. } => file.to_string(),
+            other => other.to_string(),
+        };
+        Self {
+            file,
+            line: diagnostic.origin.line(),
+            option: diagnostic.option.clone(),
+            severity,
+            kind: diagnostic.topic.name(),
+            reason: reason.to_owned(),
+            fix: fix.to_owned(),
+        }
+    }
+}
+
+/// What is so and what to do; where a message has no second half, what may be done about its kind.
+fn reason_and_fix(diagnostic: &Diagnostic) -> (&str, &str) {
+    let (reason, fix) = halves(&diagnostic.message);
+    if !fix.is_empty() {
+        return (reason, fix);
+    }
+    match (diagnostic.topic, diagnostic.severity) {
+        // The registry writes `why: what to do` or only what to do.
+        (Topic::Refused, _) => reason.split_once(": ").unwrap_or(("this option is refused", reason)),
+        (Topic::NotBuilt, _) => (reason, "remove it, or keep uWSGI until a later release has it"),
+        (Topic::NoEffect, Severity::Notice) => (reason, "none is needed, it may be removed"),
+        (Topic::NoEffect, _) => (reason, "remove it, or keep uWSGI for that part"),
+        (Topic::Differs, _) => (reason, "none is needed if this is meant"),
+        _ => (reason, ""),
+    }
+}
+
+/// What is wrong and what to do: the two sides of the last semicolon outside quoted code.
+fn halves(message: &str) -> (&str, &str) {
+    let mut is_code = false;
+    let mut split = None;
+    for (place, character) in message.char_indices() {
+        match character {
+            '`' => is_code = !is_code,
+            ';' if !is_code && message[place + 1..].starts_with(' ') => split = Some(place),
+            _ => {}
+        }
+    }
+    split.map_or((message, ""), |place| (&message[..place], message[place + 1..].trim_start()))
+}
+
+impl CheckReport {
+    /// The report for people, with the lines in question.
+    pub fn render(&self, world: &dyn World, color: bool) -> String {
+        let mut renderer = render::Renderer::new(world, color);
+        for report in &self.files {
+            for finding in &report.findings {
+                renderer.finding(finding);
+            }
+            renderer.verdict(report);
+        }
+        let mut text = renderer.finish();
+        if self.files.len() > 1 {
+            let count = |verdict: Verdict| self.files.iter().filter(|file| file.verdict == verdict).count();
+            let _ = writeln!(
+                text,
+                "{} files: {} as they are, {} with differences, {} not at all; {}",
+                self.files.len(),
+                count(Verdict::Runs),
+                count(Verdict::Differs),
+                count(Verdict::Fails),
+                render::counts(self.errors, self.warnings, self.notes)
+            );
+        }
+        text
+    }
+
+    /// The report for programs.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_is_taken_apart_at_its_last_semicolon_outside_code() {
+        for (message, reason, fix) in [
+            ("a; b", "a", "b"),
+            (
+                "only 2 is read, `; two` behind it is not; put it",
+                "only 2 is read, `; two` behind it is not",
+                "put it",
+            ),
+            ("accepted: why", "accepted: why", ""),
+            ("x; y; write `a; b`", "x; y", "write `a; b`"),
+        ] {
+            assert_eq!(halves(message), (reason, fix), "{message}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_files_and_two_flags() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let request = CheckRequest::parse(&words("--json a.ini - --strict b.yaml:x")).unwrap();
+        assert_eq!(request.files, ["a.ini", "-", "b.yaml:x"]);
+        assert!(request.json && request.strict);
+        assert_eq!(CheckRequest::parse(&words("-- --json")).unwrap().files, ["--json"]);
+        assert!(CheckRequest::parse(&words("--nope a")).unwrap_err().contains("no option --nope; usage:"));
+        assert!(CheckRequest::parse(&[]).unwrap_err().contains("needs a file"));
+    }
+}

@@ -1,0 +1,134 @@
+//! `margrave check`: what it finds, how it says so, what it comes to.
+
+use margrave_config::MemoryWorld;
+use margrave_config::check::{CheckReport, CheckRequest, check};
+
+fn report(files: &[(&str, &str)], arguments: &str) -> (CheckReport, MemoryWorld) {
+    let world = MemoryWorld::with_files(files);
+    let words: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+    (check(&CheckRequest::parse(&words).unwrap(), &world), world)
+}
+
+/// Each finding of one file as `severity kind line option`.
+fn kinds(options: &str, strict: bool) -> (Vec<String>, i32) {
+    let text = format!("[uwsgi]\nmodule = app\n{options}");
+    let arguments = if strict { "--strict site.ini" } else { "site.ini" };
+    let (report, _) = report(&[("site.ini", &text)], arguments);
+    let shown = report.files[0].findings.iter().map(|finding| {
+        assert!(!finding.reason.is_empty() && !finding.fix.is_empty(), "{finding:?}");
+        let line = finding.line.unwrap_or(0);
+        format!("{} {} {line} {}", finding.severity, finding.kind, finding.option)
+    });
+    (shown.collect(), report.exit_code)
+}
+
+#[test]
+fn each_kind_of_finding_has_its_line_and_its_exit_code() {
+    for (options, expected, code) in [
+        ("processes = 2\n", "", 0),
+        ("master = true\n", "note no-effect 3 master", 0),
+        ("vaccum = 1\n", "warning unknown 3 vaccum", 1),
+        ("\ncheaper = 1\n", "warning not-built-yet 4 cheaper", 1),
+        ("php-index = x\n", "warning no-effect 3 php-index", 1),
+        ("processes = 2 ; two\n", "warning trap 3 processes", 1),
+        ("if-env = A\nelse =\nendif =\n", "note differs 4 else", 1),
+        ("if-env = A\nif-env = B\nendif =\nendif =\n", "note differs 4 if-env", 1),
+        ("[other] # x\n", "warning differs 3 ", 1),
+        ("ssl-enable3 = 1\n", "error refused 3 ssl-enable3", 2),
+        ("processes = x\n", "error invalid 3 processes", 2),
+        ("include = none.ini\n", "error invalid 3 ", 2),
+        ("if-env = A\n", "error invalid 3 if-env", 2),
+    ] {
+        let expected: Vec<&str> = expected.lines().collect();
+        assert_eq!(kinds(options, false), (expected.iter().map(|line| (*line).to_owned()).collect(), code));
+    }
+}
+
+#[test]
+fn strict_makes_errors_of_warnings() {
+    assert_eq!(kinds("vaccum = 1\n", true), (vec!["error unknown 3 vaccum".to_owned()], 2));
+    assert_eq!(kinds("master = 1\n", true).1, 0);
+}
+
+#[test]
+fn report_shows_the_line_and_underlines_the_part_in_question() {
+    let (report, world) =
+        report(&[("site.ini", "[uwsgi]\nmodule = app\n\tprocesses = 2 ; two\r\n")], "site.ini");
+    assert_eq!(
+        report.render(&world, false),
+        "\
+warning[trap]: processes: only 2 is read, `; two` behind it is not
+  --> site.ini:3
+  |
+3 |     processes = 2 ; two
+  |                   ^^^^^
+  = fix: put the comment on a line of its own
+
+site.ini: runs, with differences worth reading (0 errors, 1 warning, 0 notes)
+"
+    );
+    let colored = report.render(&world, true);
+    assert!(colored.contains("\u{1b}[1;33mwarning[trap]\u{1b}[0m"), "{colored}");
+}
+
+#[test]
+fn included_files_and_other_formats_are_shown_too() {
+    let files = [
+        ("a.yaml", "uwsgi:\n  module: app\n  include: b.xml\n"),
+        ("b.xml", "<uwsgi>\n  <vaccum/></uwsgi>"),
+        ("c.json", "{\"uwsgi\": {\"module\": \"app\",\n \"processes\": \"x\"}}"),
+        ("d", "[uwsgi]\nmodule = app\n"),
+    ];
+    let (report, world) = report(&files, "a.yaml c.json d");
+    let text = report.render(&world, false);
+    for part in [
+        "  --> b.xml:2\n  |\n2 |   <vaccum/></uwsgi>\n  |    ^^^^^^\n  = fix: did you mean `vacuum`?\n",
+        "a.yaml: runs, with differences worth reading",
+        "2 |  \"processes\": \"x\"}}\n  |                ^\n",
+        "c.json: does not run",
+        "d: runs as it is (0 errors, 0 warnings, 0 notes)",
+        "3 files: 1 as they are, 1 with differences, 1 not at all; 1 error, 1 warning, 0 notes",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(report.exit_code, 2);
+}
+
+#[test]
+fn source_lines_are_fit_for_a_terminal() {
+    let text = format!("[uwsgi]\nmodule = app\nx\u{1b}[2J = {}\n", "y".repeat(5_000));
+    let (report, world) = report(&[("site.ini", &text)], "site.ini");
+    let shown = report.render(&world, false);
+    assert!(!shown.contains('\u{1b}') && shown.lines().all(|line| line.chars().count() < 300), "{shown:?}");
+}
+
+#[test]
+fn json_report_has_every_field() {
+    let (report, _) = report(&[("s.ini", "[uwsgi]\nmodule = app\nvaccum = 1\n")], "s.ini");
+    let value: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(
+        value,
+        serde_json::json!({
+            "files": [{
+                "file": "s.ini",
+                "verdict": "differs",
+                "findings": [{
+                    "file": "s.ini", "line": 3, "option": "vaccum", "severity": "warning", "kind": "unknown",
+                    "reason": "there is no such option", "fix": "did you mean `vacuum`?",
+                }],
+            }],
+            "errors": 0, "warnings": 1, "notes": 0, "exit_code": 1,
+        })
+    );
+}
+
+#[test]
+fn commands_in_a_file_are_no_silent_end() {
+    assert_eq!(kinds("exit = 3\nvaccum = 1\n", false).1, 1);
+}
+
+#[test]
+fn thousands_of_unknown_keys_are_checked_quickly() {
+    let text: String = (0..5_000).map(|at| format!("unknown-thing-{at} = 1\n")).collect();
+    assert_eq!(kinds(&text, false).0.len(), 5_000);
+}
