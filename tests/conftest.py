@@ -192,7 +192,8 @@ def django_site(django_template, module_directory, serve_module):
     text = (site / "uwsgi.ini").read_text()
     assert "127.0.0.1:8000" in text
     text = text.replace("127.0.0.1:8000", places.http)
-    (site / "uwsgi.ini").write_text(f"{text}\nhttp-socket = {places.http_socket}\nsocket = {places.tcp}\n")
+    more = f"fastcgi-socket = {places.fastcgi}\nscgi-socket = {places.scgi}\n"
+    (site / "uwsgi.ini").write_text(f"{text}\nhttp-socket = {places.http_socket}\nsocket = {places.tcp}\n{more}")
     places.server = serve_module(site / "uwsgi.ini", ready=places.direct(), serving=places.http, env={"STOCKROOM_OWNER": "the tests"})
     places.directory = site
     return places
@@ -207,7 +208,7 @@ def flask_site(module_directory, serve_module):
     places.server = serve_module(
         "--chdir", site, "--module", "app:create_app()", "--master", "--processes", "2", "--threads", "2",
         "--socket", places.unix, "--socket", places.tcp, "--http-socket", places.http_socket, "--http", places.http,
-        "--die-on-term", ready=places.direct(), serving=places.http_socket,
+        "--fastcgi-socket", places.fastcgi, "--scgi-socket", places.scgi, "--die-on-term", ready=places.direct(), serving=places.http_socket,
     )  # fmt: skip
     places.directory = site
     return places
@@ -219,6 +220,8 @@ def front(places, directory):
         "nginx-uwsgi-unix": nginx_module.uwsgi_pass(places.unix),
         "nginx-uwsgi-tcp": nginx_module.uwsgi_pass(places.tcp),
         "nginx-proxy": nginx_module.proxy_pass(places.http),
+        "nginx-fastcgi": nginx_module.fastcgi_pass(places.fastcgi),
+        "nginx-scgi": nginx_module.scgi_pass(places.scgi),
         "nginx-proxy-keepalive": nginx_module.proxy_pass(places.http_socket, keepalive=True),
     }
     return nginx_module.Nginx(directory, locations)

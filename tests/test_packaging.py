@@ -16,8 +16,6 @@ def installed(under_test, tmp_path_factory):
     """A fresh virtual environment with Margrave installed by pip from the source tree."""
     venv = tmp_path_factory.mktemp("pip") / "venv"
     env = clean_environment()
-    # Cargo's own, so that what pip builds is kept from one run to the next.
-    env.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "pip"))
     env["PYO3_PYTHON"] = under_test.run("import os, sys; print(os.path.realpath(sys.executable))")
     subprocess.run([under_test.python, "-m", "venv", venv], check=True, timeout=120, env=env)
     done = subprocess.run(

@@ -30,6 +30,8 @@ class Places:
         self.http_socket = free_address()
         self.unix = str(Path(directory) / "uwsgi.sock")
         self.tcp = free_address()
+        self.fastcgi = free_address()
+        self.scgi = free_address()
         self.nginx = {}
 
     def direct(self):
@@ -45,4 +47,4 @@ class Places:
 
 
 DIRECT = ["http", "http-socket", "packets-unix", "packets-tcp"]
-THROUGH_NGINX = ["nginx-uwsgi-unix", "nginx-uwsgi-tcp", "nginx-proxy", "nginx-proxy-keepalive"]
+THROUGH_NGINX = ["nginx-uwsgi-unix", "nginx-uwsgi-tcp", "nginx-proxy", "nginx-proxy-keepalive", "nginx-fastcgi", "nginx-scgi"]
