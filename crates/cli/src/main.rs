@@ -4,7 +4,7 @@
 //! runs is `margrave-master`.
 
 use margrave_config::check::{CheckRequest, check};
-use margrave_config::{Command, Diagnostic, Loaded, help, load};
+use margrave_config::{Command, Diagnostic, Loaded, help, load, search};
 use margrave_master::pidfile::{Order, send};
 use margrave_master::{Reload, Reloaded, Startup};
 use margrave_sys::world::OsWorld;
@@ -16,8 +16,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let mut world = OsWorld::new();
-    if args.get(1).is_some_and(|word| word == "check") {
-        return exit_code(check_files(&args[2..], &world));
+    match args.get(1).map(String::as_str) {
+        Some("check") => return exit_code(check_files(&args[2..], &world)),
+        Some("options") => {
+            print(&[search(&args[2..]).trim_end().to_owned()]);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let loaded = match load(&args, &world) {
         Ok(loaded) => loaded,

@@ -32,19 +32,20 @@ pub struct Built {
 /// Builds settings.
 pub fn build(reading: &Reading, world: &dyn World) -> Built {
     let mut values = Values::new(&reading.settings, world);
-    let mut settings = Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values) };
+    let mut settings =
+        Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values, reading) };
     listen::add_default(&mut settings);
     Built { settings, findings: values.findings }
 }
 
-fn slices(values: &mut Values<'_>) -> Settings {
+fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
     forms::check(values);
     Settings {
         python: python::build(values),
         http: http::build(values),
         listen: listen::build(values),
         process: process::build(values),
-        host: host::build(values),
+        host: host::build(values, &reading.environment_changes),
         log: log::build(values),
         static_files: static_files::build(values),
         emperor: emperor::build(values),
@@ -86,7 +87,7 @@ mod tests {
     fn every_working_option_is_read() {
         let world = MemoryWorld::default();
         let mut values = Values::new(&[], &world);
-        slices(&mut values);
+        slices(&mut values, &Reading::default());
         let unread: Vec<&str> = options::rows()
             .filter(|row| row.status == Status::Works && row.directive.is_none())
             .map(|row| row.name())

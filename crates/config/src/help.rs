@@ -22,6 +22,34 @@ pub fn help(topic: Option<&str>) -> String {
     }
 }
 
+/// The text of `margrave options WORDS`: one option explained, or a line for each that has all the words.
+pub fn search(words: &[String]) -> String {
+    if words.is_empty() {
+        return help(Some("all"));
+    }
+    if let [name] = words
+        && let Some(row) = options::find(name.trim_start_matches('-'))
+    {
+        return option_help(row);
+    }
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let mut text = String::new();
+    for subject in SUBJECTS {
+        let has_all = |row: &&OptionRow| {
+            let all = format!("{} {} {}", row.names.join(" "), row.help, subject.title).to_lowercase();
+            words.iter().all(|word| all.contains(word))
+        };
+        let found: Vec<String> = subject.rows.iter().filter(has_all).map(line).collect();
+        if !found.is_empty() {
+            let _ = write!(text, "{}:\n{}\n", subject.title, found.concat());
+        }
+    }
+    if text.is_empty() {
+        return format!("No option has the words {}; try fewer or others.\n", words.join(" "));
+    }
+    text
+}
+
 const INTRODUCTION: &str = "\
 Usage: margrave [OPTIONS] [FILE.ini | app.py | package.module:callable]...
 
@@ -31,6 +59,7 @@ Serves Python web applications; reads the configuration that uWSGI reads.
   margrave mysite.wsgi:application         an application, on http://127.0.0.1:8000
   margrave --http :8000 --wsgi-file app.py --callable app
   margrave check uwsgi.ini                 what a file would do here, line by line
+  margrave options WORD...                 options by name, or by words of their help
   margrave --stop PIDFILE, --reload PIDFILE
 
 Every option may stand on the command line (--processes 4), in a file (processes = 4)
@@ -122,6 +151,41 @@ fn kind_word(kind: Kind) -> &'static str {
     }
 }
 
+/// What a kind of value is, for people.
+fn kind_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "on for nothing or true, off for false, off, no and 0",
+        Kind::Integer => "a whole number from 0",
+        Kind::Bytes => "a whole number of bytes",
+        Kind::Megabytes => "a number of mebibytes",
+        Kind::Seconds => "a whole number of seconds",
+        Kind::Duration => "a time; a bare number counts seconds",
+        Kind::Milliseconds => "a whole number of milliseconds",
+        Kind::Address => "host:port, :port, [v6]:port, a path, or @abstract",
+        Kind::Mode => "permission bits, three octal digits",
+        Kind::Path => "a path",
+        Kind::KeyValue => "name=value",
+        Kind::Text => "a text",
+    }
+}
+
+fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "true",
+        Kind::Integer => "4",
+        Kind::Bytes => "65536",
+        Kind::Megabytes => "512",
+        Kind::Seconds => "30",
+        Kind::Duration => "500ms",
+        Kind::Milliseconds => "1000",
+        Kind::Address => "127.0.0.1:8000",
+        Kind::Mode => "660",
+        Kind::Path => "/srv/site",
+        Kind::KeyValue => "NAME=value",
+        Kind::Text => "text",
+    }
+}
+
 fn option_help(row: &OptionRow) -> String {
     let mut text = format!("--{}{}\n  {}\n", row.name(), placeholder(row), row.help);
     if row.names.len() > 1 {
@@ -130,6 +194,8 @@ fn option_help(row: &OptionRow) -> String {
     if let Some(letter) = row.short {
         let _ = writeln!(text, "  Short: -{letter}.");
     }
+    let _ =
+        writeln!(text, "  Value: {}. Example: {} = {}", kind_text(row.kind), row.name(), example(row.kind));
     if row.repeats {
         text.push_str("  May be given several times.\n");
     }

@@ -10,6 +10,7 @@ mod build;
 pub mod check;
 mod command_line;
 pub mod diagnostic;
+mod envdir;
 mod error;
 mod expand;
 mod formats;
@@ -29,7 +30,7 @@ mod world;
 
 pub use diagnostic::{Diagnostic, Origin, Severity, Topic};
 pub use error::{ConfigError, Problem};
-pub use help::{help, reference};
+pub use help::{help, reference, search};
 pub use memory::MemoryWorld;
 pub use settings::Settings;
 pub use world::{Entry, EntryKind, World};

@@ -17,6 +17,7 @@ pub use files::format_of;
 
 use crate::command_line::{CommandLine, Item};
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::envdir;
 use crate::error::Problem;
 use crate::magic::MagicTable;
 use crate::options::{self, Directive, OptionRow};
@@ -81,6 +82,7 @@ impl From<Diagnostic> for Halt {
 pub struct Loader<'w> {
     world: &'w dyn World,
     environment: Vec<(String, String)>,
+    environment_changes: Vec<envdir::Change>,
     magic: MagicTable,
     /// The table of keys.
     raw: RawConfig,
@@ -114,6 +116,8 @@ pub struct Loader<'w> {
 pub struct Reading {
     /// Settings in the order in which they take effect.
     pub settings: Vec<Setting>,
+    /// What `ienv` and `early-envdir` change, in order.
+    pub environment_changes: Vec<envdir::Change>,
     /// Notices and warnings.
     pub findings: Vec<Diagnostic>,
     /// Warnings of sections that are not there; worse when nothing else gives the instance a purpose.
@@ -134,6 +138,7 @@ impl<'w> Loader<'w> {
         Self {
             world,
             environment: world.environment(),
+            environment_changes: Vec::new(),
             magic: MagicTable::new(world),
             raw: RawConfig::default(),
             custom: Vec::new(),
@@ -178,6 +183,7 @@ impl<'w> Loader<'w> {
     pub fn into_reading(self) -> Reading {
         Reading {
             settings: self.settings,
+            environment_changes: self.environment_changes,
             findings: self.findings,
             missing_sections: self.missing_sections,
             output: self.output,

@@ -1,15 +1,18 @@
 //! The instance as a Unix program.
 
 use super::values::Values;
+use crate::envdir;
+use crate::error::Problem;
 use crate::settings::HostSettings;
 use std::path::PathBuf;
 
-pub fn build(values: &mut Values<'_>) -> HostSettings {
+pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings {
+    let (env, unenv) = environment(values, early);
     let default = HostSettings::default();
     HostSettings {
         chdir: ["chdir", "chdir2"].into_iter().filter_map(|name| values.path(name)).collect(),
-        env: env(values),
-        unenv: values.texts("unenv"),
+        env,
+        unenv,
         uid: values.text("uid").map(str::to_owned),
         gid: values.text("gid").map(str::to_owned),
         umask: values.mode("umask"),
@@ -20,6 +23,29 @@ pub fn build(values: &mut Values<'_>) -> HostSettings {
         daemonize2: log_file(values, "daemonize2"),
         vacuum: values.flag("vacuum").unwrap_or(default.vacuum),
     }
+}
+
+/// What is set and what is removed: `ienv` and `early-envdir` come first, `envdir` last, as in uWSGI.
+fn environment(values: &mut Values<'_>, early: &[envdir::Change]) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut variables, mut removed) = (Vec::new(), Vec::new());
+    for change in early {
+        envdir::apply(change.clone(), &mut variables, &mut removed);
+    }
+    for (name, value) in env(values) {
+        removed.retain(|known| *known != name);
+        variables.push((name, value));
+    }
+    removed.extend(values.texts("unenv"));
+    for setting in values.all(&["envdir"]) {
+        match envdir::read(setting.text(), &setting.name, &setting.origin, values.world) {
+            Ok(changes) => {
+                changes.into_iter().for_each(|change| envdir::apply(change, &mut variables, &mut removed));
+            }
+            Err(Problem::Invalid(findings)) => values.findings.extend(findings),
+            Err(problem) => values.error(setting, problem.to_string()),
+        }
+    }
+    (variables, removed)
 }
 
 fn env(values: &mut Values<'_>) -> Vec<(String, String)> {

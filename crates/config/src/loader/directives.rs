@@ -3,6 +3,7 @@
 use super::{Halt, Loader};
 use crate::Command;
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::envdir;
 use crate::options::{self, Directive, Need, OptionRow};
 use crate::values;
 use std::path::PathBuf;
@@ -91,11 +92,29 @@ impl Loader<'_> {
             Directive::ShowConfig => self.wants_show = values::truth(given),
             Directive::Stop => return Err(Halt::Command(Command::Stop(PathBuf::from(given)))),
             Directive::Reload => return Err(Halt::Command(Command::Reload(PathBuf::from(given)))),
+            Directive::EarlyEnvironment => {
+                let (name, value) = assignment(row, given, origin)?;
+                self.change_environment((name, Some(value)));
+            }
+            Directive::EarlyDirectory => {
+                for change in envdir::read(given, row.name(), origin, self.world)? {
+                    self.change_environment(change);
+                }
+            }
             Directive::Plugins(need) => self.note_plugins(row, need, given, origin)?,
             // Blocks are taken apart before their lines get here.
             Directive::If(..) | Directive::For(_) | Directive::Else | Directive::End => {}
         }
         Ok(())
+    }
+
+    /// Changes the environment for what is read from here on, and later for the application.
+    fn change_environment(&mut self, change: envdir::Change) {
+        self.environment.retain(|(known, _)| *known != change.0);
+        if let (name, Some(value)) = &change {
+            self.environment.push((name.clone(), value.clone()));
+        }
+        self.environment_changes.push(change);
     }
 
     fn set(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {

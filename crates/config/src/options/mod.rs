@@ -157,6 +157,10 @@ pub enum Directive {
     Stop,
     /// Reloads the instance of a pidfile.
     Reload,
+    /// Sets an environment variable at once.
+    EarlyEnvironment,
+    /// Sets environment variables from the files of a directory at once.
+    EarlyDirectory,
     /// Names features that uWSGI loads as plugins.
     Plugins(Need),
 }

@@ -1,7 +1,7 @@
 //! The generated reference page, the help, and the registry itself.
 
 use margrave_config::options::{self, Status};
-use margrave_config::{help, reference};
+use margrave_config::{help, reference, search};
 use std::collections::BTreeSet;
 
 /// Every name of uWSGI 2.0.31 and of its development branch.
@@ -70,4 +70,15 @@ fn help_knows_everything_subjects_and_options() {
     assert!(help(Some("--virtualenv")).contains("Also: virtualenv, venv, pyhome."));
     assert!(help(Some("thunder-lock")).contains("Accepted, no effect"));
     assert!(help(Some("proceses")).contains("Did you mean processes?"));
+}
+
+#[test]
+fn options_are_found_by_name_and_by_words() {
+    let words = |text: &str| search(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    let one = words("chmod-socket");
+    assert!(one.starts_with("--chmod-socket") && one.contains("Example: chmod-socket = 660"), "{one}");
+    assert_eq!(words("--chmod-socket"), one);
+    let several = words("Unix SOCKET permission");
+    assert!(several.contains("--chmod-socket") && !several.contains("--processes"), "{several}");
+    assert!(words("xyzzy").contains("No option has the words xyzzy"));
 }

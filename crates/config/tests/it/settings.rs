@@ -296,3 +296,34 @@ fn a_reload_is_seen_by_if_reload() {
     world.set_env("UWSGI_RELOADS", "1");
     assert_eq!(run(&world, "margrave a.ini").unwrap().settings.process.workers, 2);
 }
+
+#[test]
+fn environment_directories_are_read_as_in_uwsgi() {
+    let mut world = MemoryWorld::with_files(&[
+        ("d/A", "val1\nsecond\n"),
+        ("d/EMPTY", ""),
+        ("d/.HIDDEN", "x"),
+        ("d/TRAIL", "x  \n"),
+        ("d/sub/B", "x"),
+        ("d/NUL", "v\0w\n"),
+        ("e/A", "late\n"),
+        ("e/OWN", "\n"),
+        (
+            "s.ini",
+            "[uwsgi]\nmodule = app\nprint = <$(A)> <$(EMPTY)> <$(OWN)>\nearly-envdir = d\nienv = Q=1\n\
+             if-env = Q\nprint = Q is %(_)\nendif =\nenv = OWN=1\nenv = EMPTY=2\nenvdir = e/\n",
+        ),
+    ]);
+    world.set_env("EMPTY", "there");
+    let loaded = crate::run(&world, "margrave s.ini").unwrap();
+    assert_eq!(loaded.output, ["<val1\nsecond> <$(EMPTY)> <$(OWN)>", "Q is 1"]);
+    let host = loaded.settings.host;
+    let env: Vec<(&str, &str)> =
+        host.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(env, [("NUL", "v"), ("TRAIL", "x"), ("Q", "1"), ("EMPTY", "2"), ("A", "late")]);
+    assert_eq!(host.unenv, ["OWN"]);
+    for option in ["envdir = none", "early-envdir = none"] {
+        let error = crate::run_options(option).unwrap_err().to_string();
+        assert!(error.ends_with("there is no directory `none`; create it, or correct the path"), "{error}");
+    }
+}
