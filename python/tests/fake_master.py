@@ -4,7 +4,9 @@ Speaks the packets of `margrave-lifecycle`'s messages (postcard: varints, string
 """
 
 import array
+import ctypes
 import json
+import mmap
 import os
 import select
 import socket
@@ -143,6 +145,22 @@ def app_file(path, callable=None, mountpoint=""):
     return {"mountpoint": mountpoint, "target": {"File": str(path)}, "callable": callable, "origin": "test.ini:1"}
 
 
+def make_locks(count):
+    """A memfd of locks that processes share and that are freed by the death of their holders."""
+    library, attributes, size = ctypes.CDLL(None), ctypes.create_string_buffer(64), 40
+    descriptor = os.memfd_create("locks")
+    os.ftruncate(descriptor, count * size)
+    library.pthread_mutexattr_init(attributes)
+    library.pthread_mutexattr_setpshared(attributes, 1)
+    library.pthread_mutexattr_setrobust(attributes, 1)
+    with mmap.mmap(descriptor, count * size) as memory:
+        for number in range(count):
+            mutex = (ctypes.c_char * size).from_buffer(memory, number * size)
+            library.pthread_mutex_init(mutex, attributes)
+            del mutex
+    return descriptor
+
+
 def wait_for(condition, seconds=10):
     """Until ``condition()`` is true."""
     deadline = time.monotonic() + seconds
@@ -162,9 +180,9 @@ def fetch(master, path="/"):
 
 
 class Master:
-    """Starts a zygote; ``fork`` makes workers. Use as a context manager."""
+    """Starts a zygote; ``fork`` makes workers. Use as a context manager. ``before`` is one with the same locks."""
 
-    def __init__(self, directory, interpreter=sys.executable, log=None, slots=8, **changes):
+    def __init__(self, directory, interpreter=sys.executable, log=None, slots=8, before=None, **changes):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
@@ -180,9 +198,10 @@ class Master:
         os.ftruncate(self.board, (16 + threads * 8) * slots * 8)
         liveness, self.liveness = os.pipe()
         self.adoption, adoption = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.locks = os.dup(before.locks) if before else make_locks(self.settings["process"]["locks"] + 1)
         boot = varint(0) + varint(1) + varint(1) + varint(0) + text(f"127.0.0.1:{self.port}")
         boot += zigzag(os.getpid()) + varint(slots)
-        descriptors = [memfd, self.board, liveness, adoption.fileno(), self.listener.fileno()]
+        descriptors = [memfd, self.board, liveness, adoption.fileno(), self.locks, self.listener.fileno()]
         self.send(boot, descriptors)
         os.set_inheritable(theirs.fileno(), True)
         environment = {**os.environ, "MARGRAVE_CONTROL": str(theirs.fileno())}
@@ -266,3 +285,4 @@ class Master:
         self.listener.close()
         self.adoption.close()
         os.close(self.board)
+        os.close(self.locks)

@@ -214,6 +214,27 @@ def test_a_lock_is_exclusive_between_workers_and_freed_by_the_death_of_its_holde
     holder.close()
 
 
+def test_locks_are_shared_by_two_generations(zygote):
+    source = """
+    import uwsgi
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/lock": uwsgi.lock(1)
+        if environ["PATH_INFO"] == "/unlock": uwsgi.unlock(1)
+        return [repr([uwsgi.is_locked(0), uwsgi.is_locked(1)]).encode()]
+    """
+    settings = {"python": {"apps": [app_module("locking")]}, "process": {"locks": 1}}
+    old = zygote({"locking.py": source}, **settings)
+    young = zygote(before=old, **settings)
+    old.start()
+    young.start()
+    assert fetch(old, "/lock") == b"[False, True]"
+    assert fetch(young) == b"[False, True]"
+    assert fetch(old, "/unlock") == b"[False, False]"
+    assert fetch(young, "/lock") == b"[False, True]"
+    assert fetch(old) == b"[False, True]"
+
+
 def of_a_living_worker(served, path):
     """The answer to a request that is tried again when its worker is killed."""
     for _attempt in range(20):

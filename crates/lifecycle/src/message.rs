@@ -18,7 +18,8 @@ pub type ForkId = u64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToZygote {
     /// First message. Descriptors: settings memfd (JSON of `Settings`), scoreboard memfd, liveness pipe (read end),
-    /// adoption socket (receive end, SEQPACKET), then one listening socket per entry of `listeners`.
+    /// adoption socket (receive end, SEQPACKET), memory of `Settings::process::locks` + 1 locks, then one listening
+    /// socket per entry of `listeners`.
     Boot {
         /// Number of this generation, from 1.
         generation: u32,

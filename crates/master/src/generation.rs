@@ -138,6 +138,8 @@ pub struct Plan<'a> {
     pub listeners: Vec<Rc<Bound>>,
     /// Read end of the liveness pipe.
     pub liveness: BorrowedFd<'a>,
+    /// Locks of the application, which outlive generations.
+    pub locks: BorrowedFd<'a>,
     /// Where its processes write; `None` = where we write.
     pub output: Option<BorrowedFd<'a>>,
     /// Reloads so far.
@@ -171,7 +173,8 @@ impl Generation {
             master_pid: process::id(),
             slots,
         };
-        let mut descriptors = vec![memfd.as_fd(), scoreboard.as_fd(), plan.liveness, adopt.as_fd()];
+        let mut descriptors =
+            vec![memfd.as_fd(), scoreboard.as_fd(), plan.liveness, adopt.as_fd(), plan.locks];
         descriptors.extend(plan.listeners.iter().map(|bound| bound.fd.as_fd()));
         let packet = encode(&boot)
             .map_err(|error| StartError::system("describe the listeners")(io::Error::other(error)))?;

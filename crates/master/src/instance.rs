@@ -5,6 +5,7 @@ use crate::error::StartError;
 use crate::event::{Event, Source};
 use crate::generation::{Generation, Loaded, Plan, Worker, policy};
 use crate::listeners::{Bound, Listeners};
+use crate::locks::Locks;
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::restart;
@@ -81,6 +82,7 @@ pub struct Instance {
     generations: BTreeMap<u32, Generation>,
     workers: BTreeMap<ForkId, Worker>,
     scoreboards: Scoreboards,
+    locks: Locks,
     touch: Touch,
     reloads: u32,
     started: Duration,
@@ -120,6 +122,7 @@ impl Instance {
             generations: BTreeMap::new(),
             workers: BTreeMap::new(),
             scoreboards: Scoreboards::default(),
+            locks: Locks::default(),
             touch,
             reloads: 0,
             started: monotonic(),
@@ -612,11 +615,13 @@ impl Instance {
             .map_or_else(|| Rc::clone(&self.parts.settings), |known| Rc::clone(&known.settings));
         let started =
             self.parts.listeners.resolve(&settings.listen, settings.host.vacuum).and_then(|listeners| {
+                let locks = self.locks.at_least(usize::from(settings.process.locks) + 1);
                 let plan = Plan {
                     number,
                     settings,
                     listeners,
                     liveness: self.liveness.0.as_fd(),
+                    locks: locks.map_err(StartError::system("make shared memory"))?,
                     output: self.parts.collector.as_ref().map(Collector::write_end),
                     reloads: self.reloads,
                 };

@@ -10,6 +10,7 @@ mod generation;
 mod instance;
 mod interpreter;
 mod listeners;
+mod locks;
 mod log;
 pub mod pidfile;
 mod restart;

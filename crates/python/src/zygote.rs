@@ -83,7 +83,7 @@ impl Zygote {
         let ToZygote::Boot { generation, listeners, master_pid, slots } = message else {
             return Err(Error::Boot);
         };
-        let (memfd, board, liveness, adoption) = (next()?, next()?, next()?, next()?);
+        let (memfd, board, liveness, adoption, locks) = (next()?, next()?, next()?, next()?, next()?);
         let listeners =
             listeners.into_iter().map(|info| Ok((info, next()?))).collect::<Result<Vec<_>, Error>>()?;
         let text = read_settings(memfd)?;
@@ -91,7 +91,7 @@ impl Zygote {
         let layout = Layout { slots: slots.into(), threads: settings.process.threads.into() };
         let scoreboard = SharedWords::from_fd(board.as_fd(), layout.words())?;
         let shared = Shared {
-            locks: SharedLocks::create(usize::from(settings.process.locks) + 1)?,
+            locks: SharedLocks::from_fd(locks.as_fd(), usize::from(settings.process.locks) + 1)?,
             apps: AppBoard::create(slots)?,
         };
         let fellows = Fellows::new(settings.process.workers)?.map(Arc::new);

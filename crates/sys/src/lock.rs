@@ -1,13 +1,17 @@
 //! Locks between processes that a killed holder cannot leave locked: robust mutexes in shared memory.
 //!
-//! The memory is made before the fork and inherited. A lock is not re-entrant; its owner is a thread.
+//! The memory is a descriptor, so that processes that do not descend from each other can share it. A lock is not
+//! re-entrant; its owner is a thread.
 
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
-/// A fixed number of locks shared by this process and those it forks afterwards.
+/// A fixed number of locks shared by all processes that map them.
 #[derive(Debug)]
 pub struct SharedLocks {
     locks: NonNull<UnsafeCell<libc::pthread_mutex_t>>,
@@ -20,32 +24,36 @@ unsafe impl Send for SharedLocks {}
 unsafe impl Sync for SharedLocks {}
 
 impl SharedLocks {
-    /// Makes `count` locks, all free. The memory is given back only when the last process that has it ends.
+    /// Makes `count` locks, all free; the descriptor is what another process maps with [`Self::from_fd`].
     ///
     /// # Errors
     /// When the system has no memory to share.
-    pub fn create(count: usize) -> io::Result<Self> {
-        let bytes = count.max(1) * size_of::<libc::pthread_mutex_t>();
-        // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-        let memory = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if memory == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let locks = NonNull::new(memory.cast()).ok_or_else(io::Error::last_os_error)?;
-        let shared = Self { locks, count };
+    pub fn create(count: usize) -> io::Result<(Self, OwnedFd)> {
+        let fd = memfd_create("margrave-locks", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        ftruncate(&fd, byte_length(count)? as u64)?;
+        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW)?;
+        let shared = Self::from_fd(fd.as_fd(), count)?;
         for index in 0..count {
             shared.initialize(index)?;
         }
-        Ok(shared)
+        Ok((shared, fd))
+    }
+
+    /// Maps `count` locks that [`Self::create`] made. They stay mapped as long as the process lives.
+    ///
+    /// # Errors
+    /// When there are fewer, or the memory cannot be mapped.
+    pub fn from_fd(fd: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
+        let length = byte_length(count)?;
+        if fstat(fd)?.st_size < length as i64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "fewer locks than asked for"));
+        }
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing of ours.
+        let memory = unsafe {
+            mmap(ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0)?
+        };
+        let locks = NonNull::new(memory.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { locks, count })
     }
 
     fn initialize(&self, index: usize) -> io::Result<()> {
@@ -138,6 +146,11 @@ impl SharedLocks {
     }
 }
 
+fn byte_length(count: usize) -> io::Result<usize> {
+    let bytes = count.max(1).checked_mul(size_of::<libc::pthread_mutex_t>());
+    bytes.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "too many locks"))
+}
+
 fn check(code: libc::c_int) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
@@ -150,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_held_lock_is_seen_and_waited_for() {
-        let locks = Arc::new(SharedLocks::create(2).unwrap());
+        let locks = Arc::new(SharedLocks::create(2).unwrap().0);
         locks.lock(1).unwrap();
         let (sender, receiver) = channel();
         let other = {
@@ -170,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_lock_whose_holder_died_is_free() {
-        let locks = Arc::new(SharedLocks::create(1).unwrap());
+        let locks = Arc::new(SharedLocks::create(1).unwrap().0);
         let holder = Arc::clone(&locks);
         std::thread::spawn(move || holder.lock(0).unwrap()).join().unwrap();
         locks.lock(0).unwrap();
@@ -179,8 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn two_mappings_have_the_same_locks() {
+        let (ours, fd) = SharedLocks::create(2).unwrap();
+        let theirs = SharedLocks::from_fd(fd.as_fd(), 2).unwrap();
+        ours.lock(1).unwrap();
+        assert_eq!([theirs.is_locked(0).unwrap(), theirs.is_locked(1).unwrap()], [false, true]);
+        ours.unlock(1).unwrap();
+        assert!(!theirs.is_locked(1).unwrap());
+        assert!(SharedLocks::from_fd(fd.as_fd(), 1000).is_err());
+    }
+
+    #[test]
     fn a_lock_is_given_back_only_by_its_owner() {
-        let locks = Arc::new(SharedLocks::create(1).unwrap());
+        let locks = Arc::new(SharedLocks::create(1).unwrap().0);
         assert_eq!(locks.unlock(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
     }
 }

@@ -1,7 +1,7 @@
 //! `lock`, `unlock`, `is_locked`: locks between workers that a killed holder does not block.
 //!
-//! Number 0 is always there, `locks = N` adds 1 to N. Waiting releases the interpreter. Not re-entrant. The workers
-//! of one generation share them; during a reload the next generation has its own.
+//! Number 0 is always there, `locks = N` adds 1 to N. Waiting releases the interpreter. Not re-entrant. Workers of
+//! both generations share them during a reload, unless that raises `locks`.
 
 use super::instance::{self, Instance};
 use crate::ffi::gil;
