@@ -16,5 +16,5 @@ DIFFERENCES = {
     "yaml-basic": "YAML is read as by a uWSGI with libyaml: quotes are taken off, nothing after a list is lost",
     "json-positional": "JSON is read, as by a uWSGI with jansson",
     "config-opt": "`config` goes by the suffix of the file",
-    "fallback-config": "not built yet",
+    "fallback-config": "the case fails by `exec-pre-jail`, which is not built yet",
 }

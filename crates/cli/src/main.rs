@@ -9,6 +9,7 @@ use margrave_master::pidfile::{Order, send};
 use margrave_master::{Reload, Reloaded, Startup};
 use margrave_sys::world::OsWorld;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -30,18 +31,20 @@ fn main() -> ExitCode {
             print(&error.output);
             complain(&lines(&error.diagnostics, error.shown.as_deref()));
             complain(&[format!("margrave: error: {error}")]);
-            return exit_code(error.exit_code());
+            return exit_code(fall_back(error.exit_code(), error.fallback.as_deref(), &args));
         }
     };
     print(&loaded.output);
     let code = match &loaded.command {
         Command::Run => {
+            let (given, fallback) = (args.clone(), loaded.fallback);
             let notes = lines(&loaded.diagnostics, loaded.shown.as_deref());
             let reload = Reload::new(move || {
                 world.count_reload();
                 read_again(&args, &world)
             });
-            run(Startup { settings: loaded.settings, notes, reload, version: VERSION })
+            let code = run(Startup { settings: loaded.settings, notes, reload, version: VERSION });
+            fall_back(code, fallback.as_deref(), &given)
         }
         Command::Version => {
             print(&[format!("margrave {VERSION} (as uWSGI {})", margrave_config::UWSGI_VERSION)]);
@@ -93,6 +96,42 @@ fn run(startup: Startup) -> i32 {
             }
         }
     })
+}
+
+/// `fallback-config`: starts again with that file when the exit code is 1. Returns the code when it does not.
+fn fall_back(code: i32, fallback: Option<&str>, args: &[String]) -> i32 {
+    /// The code that stands for errors of configuration and start.
+    const START_ERROR: i32 = 1;
+    /// Files that fall back on one another end here.
+    const MOST_ATTEMPTS: u32 = 10;
+    const COUNTER: &str = "UWSGI_RELOADS";
+    let Some(file) =
+        fallback.filter(|file| code == START_ERROR && args.get(1..) != Some(&[(*file).to_owned()]))
+    else {
+        return code;
+    };
+    let attempts = std::env::var(COUNTER).ok().and_then(|count| count.parse().ok()).unwrap_or(0) + 1;
+    if attempts > MOST_ATTEMPTS {
+        complain(&[format!(
+            "margrave: error: fallback-config: gave up after {MOST_ATTEMPTS} fallbacks; correct {file}"
+        )]);
+        return code;
+    }
+    complain(&[format!(
+        "margrave: the exit code would be {code}: starting with the fallback configuration {file}"
+    )]);
+    // As at an exec by any shell: nothing of the first attempt stays blocked.
+    let _ = margrave_sys::signal::unblock_all();
+    let error = match std::env::current_exe() {
+        Ok(executable) => {
+            std::process::Command::new(executable).arg(file).env(COUNTER, attempts.to_string()).exec()
+        }
+        Err(error) => error,
+    };
+    complain(&[format!(
+        "margrave: error: fallback-config: cannot start with {file}: {error}; start it by hand"
+    )]);
+    code
 }
 
 fn read_again(args: &[String], world: &OsWorld) -> Result<Reloaded, String> {

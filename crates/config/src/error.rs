@@ -73,6 +73,8 @@ pub struct ConfigError {
     pub output: Vec<String>,
     /// The text of `show-config`, when it was asked for.
     pub shown: Option<String>,
+    /// The file to start with instead (`fallback-config`), when it was read before the problem.
+    pub fallback: Option<Box<str>>,
 }
 
 impl ConfigError {

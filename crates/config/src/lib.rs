@@ -56,6 +56,8 @@ pub struct Loaded {
     pub shown: Option<String>,
     /// What the operator wants done.
     pub command: Command,
+    /// The file to start with when the exit code would be 1 (`fallback-config`).
+    pub fallback: Option<String>,
 }
 
 /// What the operator wants done.
@@ -108,12 +110,12 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
             settings = built.settings;
         }
     }
-    let Reading { mut findings, missing_sections, output, shown, .. } = reading;
+    let Reading { mut findings, missing_sections, output, shown, fallback, .. } = reading;
     findings.extend(missing_sections);
     diagnostic::sort(&mut findings);
     let (notices, diagnostics) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Notice);
-    Ok(Loaded { settings, diagnostics, notices, output, shown, command })
+    Ok(Loaded { settings, diagnostics, notices, output, shown, command, fallback })
 }
 
 fn fail(problem: Problem, reading: Reading) -> ConfigError {
@@ -128,6 +130,7 @@ fn fail(problem: Problem, reading: Reading) -> ConfigError {
         notices,
         output: reading.output,
         shown: reading.shown,
+        fallback: reading.fallback.map(String::into_boxed_str),
     }
 }
 

@@ -83,6 +83,7 @@ pub struct Loader<'w> {
     world: &'w dyn World,
     environment: Vec<(String, String)>,
     environment_changes: Vec<envdir::Change>,
+    fallback: Option<String>,
     magic: MagicTable,
     /// The table of keys.
     raw: RawConfig,
@@ -118,6 +119,8 @@ pub struct Reading {
     pub settings: Vec<Setting>,
     /// What `ienv` and `early-envdir` change, in order.
     pub environment_changes: Vec<envdir::Change>,
+    /// The file of `fallback-config`.
+    pub fallback: Option<String>,
     /// Notices and warnings.
     pub findings: Vec<Diagnostic>,
     /// Warnings of sections that are not there; worse when nothing else gives the instance a purpose.
@@ -139,6 +142,7 @@ impl<'w> Loader<'w> {
             world,
             environment: world.environment(),
             environment_changes: Vec::new(),
+            fallback: None,
             magic: MagicTable::new(world),
             raw: RawConfig::default(),
             custom: Vec::new(),
@@ -184,6 +188,7 @@ impl<'w> Loader<'w> {
         Reading {
             settings: self.settings,
             environment_changes: self.environment_changes,
+            fallback: self.fallback,
             findings: self.findings,
             missing_sections: self.missing_sections,
             output: self.output,

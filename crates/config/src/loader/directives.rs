@@ -92,6 +92,7 @@ impl Loader<'_> {
             Directive::ShowConfig => self.wants_show = values::truth(given),
             Directive::Stop => return Err(Halt::Command(Command::Stop(PathBuf::from(given)))),
             Directive::Reload => return Err(Halt::Command(Command::Reload(PathBuf::from(given)))),
+            Directive::Fallback => self.fallback = Some(given.to_owned()).filter(|file| !file.is_empty()),
             Directive::EarlyEnvironment => {
                 let (name, value) = assignment(row, given, origin)?;
                 self.change_environment((name, Some(value)));

@@ -67,7 +67,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["plugins-list", "plugin-list"], "Lists the plugins."),
     flag(&["autoload"], "Loads plugins by the options used.").accepted("what Margrave does is built in"),
     value(&["dlopen"], Kind::Path, "Loads a shared library.").refused(ASK_THE_SYSTEM),
-    value(&["fallback-config"], Kind::Path, "Starts again with this file when the exit code is 1."),
+    directive(&["fallback-config"], Directive::Fallback, "Starts again with this file when the exit code is 1."),
     value(&["resolve"], Kind::KeyValue, "Sets a placeholder to the address of a host.").list(),
     value(&["mode"], Kind::Text, "Chooses the parts of XML files that have a mode."),
     flag(&["dump-options"], "Lists all options."),

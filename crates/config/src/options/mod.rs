@@ -157,6 +157,8 @@ pub enum Directive {
     Stop,
     /// Reloads the instance of a pidfile.
     Reload,
+    /// Names the file to start with when the exit code would be 1.
+    Fallback,
     /// Sets an environment variable at once.
     EarlyEnvironment,
     /// Sets environment variables from the files of a directory at once.

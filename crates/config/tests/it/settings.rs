@@ -327,3 +327,12 @@ fn environment_directories_are_read_as_in_uwsgi() {
         assert!(error.ends_with("there is no directory `none`; create it, or correct the path"), "{error}");
     }
 }
+
+#[test]
+fn fallback_is_known_to_whoever_starts_again() {
+    let loaded = crate::run_options("fallback-config = a.ini\nfallback-config = b.ini").unwrap();
+    assert_eq!(loaded.fallback.as_deref(), Some("b.ini"));
+    let error = crate::run_options("fallback-config = a.ini\nprocesses = x").unwrap_err();
+    assert_eq!(error.fallback.as_deref(), Some("a.ini"));
+    assert_eq!(crate::run_options("").unwrap().fallback, None);
+}
