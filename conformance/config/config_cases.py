@@ -12,7 +12,48 @@ def ini(text, **more):
     return {"files": {"m.ini": "[uwsgi]\n" + text + END, **more.pop("files", {})}, "argv": "--ini m.ini", **more}
 
 
+def xml(text, name="m.xml", **more):
+    """One XML file, read by --xml."""
+    return {"files": {"m.xml": text}, "argv": f"--xml {name}", **more}
+
+
+END_XML = "<version/></uwsgi>"
+
 CASES = {
+    # XML
+    "xml-entities": xml("<?xml version='1.0'?>\n<uwsgi><print>a&lt;&amp;&gt;&#233; b</print>" + END_XML),
+    "xml-empty-and-attributes": xml("<uwsgi a='b'><x></x><print>[%(x)]</print><y/><print>[%(y)]</print>" + END_XML),
+    "xml-text-and-lines": xml("<uwsgi>\n<print>\n a\n b </print>\n" + END_XML),
+    "xml-comment-in-option": xml("<uwsgi><print>a<!-- c --></print>" + END_XML),
+    "xml-nested-root": xml("<root><z/><uwsgi><print>n</print>" + END_XML + "</root>"),
+    "xml-id-of-block": xml(
+        "<root><uwsgi id='a'><print>a</print></uwsgi><uwsgi id='b'><print>b</print>" + END_XML + "</root>", "m.xml:b"
+    ),
+    "xml-id-of-element": xml(
+        "<uwsgi><print>all</print><print id='a'>a</print><print id='b'>b</print>" + END_XML, "m.xml:b"
+    ),
+    "xml-magic": xml("<uwsgi><print>%n %e %x %%</print>" + END_XML, "m.xml:s"),
+    "xml-positional": {"files": {"m.xml": "<uwsgi><print>p</print>" + END_XML}, "argv": "m.xml"},
+    "xml-include": ini("include = i.xml\n", files={"i.xml": "<uwsgi><print>i %n</print></uwsgi>"}),
+    "xml-logic": xml("<uwsgi><if-env>E</if-env><print>e %(_)</print><endif/>" + END_XML, env={"E": "v"}),
+    "xml-broken": xml("<uwsgi><print>a</print>"),
+    "yaml-scalars": {
+        "files": {"m.yaml": "uwsgi:\n  print: a b\n  x: 1\n  print: x%(x)\n  version: true\n"},
+        "argv": "--yaml m.yaml",
+    },
+    "yaml-section": {
+        "files": {"m.yaml": "uwsgi:\n  print: no\nother:\n  print: yes %n\n  version: true\n"},
+        "argv": "m.yaml",
+    },
+    # directories of variables
+    "early-envdir": ini(
+        "early-envdir = d\nprint = <$(A)> <$(EMPTY)> <$(TRAIL)> <$(HID)>\n",
+        files={"d/A": "one\ntwo\n", "d/EMPTY": "", "d/TRAIL": "x \t\n", "d/.HID": "h"},
+        env={"EMPTY": "there"},
+    ),
+    "early-envdir-missing": ini("early-envdir = none\n"),
+    "early-envdir-and-logic": ini("early-envdir = d\nif-env = A\nprint = %(_)\nendif =\n", files={"d/A": "v"}),
+    "envdir-is-too-late": ini("envdir = d\nprint = x$(A)\n", files={"d/A": "v"}),
     # placeholders and arithmetic
     "forward-reference": ini("print = %(late)\nlate = %(later)\nlater = x\nprint = =%(late)\n"),
     "nested-placeholder": ini("a = b\nb = c\nprint = x%(%(a))\n"),

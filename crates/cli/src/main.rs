@@ -50,15 +50,26 @@ fn main() -> ExitCode {
             print(&[format!("margrave {VERSION} (as uWSGI {})", margrave_config::UWSGI_VERSION)]);
             0
         }
-        Command::Help(topic) => {
-            print(&[help(topic.as_deref()).trim_end().to_owned()]);
-            0
-        }
+        Command::Help(topic) => explain(topic.as_deref()),
         Command::Exit(code) => *code,
         Command::Stop(path) => order(path, Order::Stop),
         Command::Reload(path) => order(path, Order::Reload),
     };
     exit_code(code)
+}
+
+/// `--help`, of all or of one option or subject.
+fn explain(topic: Option<&str>) -> i32 {
+    match help(topic) {
+        Ok(text) => {
+            print(&[text.trim_end().to_owned()]);
+            0
+        }
+        Err(message) => {
+            complain(&[format!("margrave: error: {message}")]);
+            1
+        }
+    }
 }
 
 /// `margrave check`.

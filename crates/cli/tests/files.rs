@@ -53,6 +53,14 @@ fn options_are_explained() {
 }
 
 #[test]
+fn help_on_nothing_is_an_error() {
+    let output = margrave(&[], &["--help", "nosuch"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty() && text(&output.stderr).contains("no option or subject nosuch"));
+    assert!(margrave(&[], &["--help", "http"]).status.success());
+}
+
+#[test]
 fn fallback_is_started_when_the_configuration_or_the_start_fails() {
     let fallback = "[uwsgi]\nif-reload =\nprint = fallback %n\nendif =\nexit = 7\n";
     for trouble in [

@@ -4,28 +4,35 @@ use crate::options::{self, Argument, Kind, OptionRow, SUBJECTS, Status, Subject}
 use std::fmt::Write as _;
 
 /// The text of `--help`: an overview (`None`), or one option or subject.
-pub fn help(topic: Option<&str>) -> String {
-    let Some(topic) = topic.map(|topic| topic.trim_start_matches('-')) else { return overview() };
+///
+/// # Errors
+/// One sentence when there is no such option or subject.
+pub fn help(topic: Option<&str>) -> Result<String, String> {
+    let Some(topic) = topic.map(|topic| topic.trim_start_matches('-')) else { return Ok(overview()) };
     if topic == "all" {
-        return SUBJECTS.iter().map(subject_help).collect::<Vec<_>>().join("\n");
+        return Ok(everything());
     }
     // A word such as `http` may be both.
     let option = options::find(topic).map(option_help);
     let subject = SUBJECTS.iter().find(|subject| subject.name == topic).map(subject_help);
     let found: Vec<String> = option.into_iter().chain(subject).collect();
     if !found.is_empty() {
-        return found.join("\n");
+        return Ok(found.join("\n"));
     }
-    match crate::suggest::option_for(topic) {
-        Some(meant) => format!("There is no option or subject {topic}. Did you mean {meant}?\n"),
-        None => format!("There is no option or subject {topic}. See margrave --help.\n"),
-    }
+    Err(match crate::suggest::option_for(topic) {
+        Some(meant) => format!("there is no option or subject {topic}; did you mean {meant}?"),
+        None => format!("there is no option or subject {topic}; see margrave --help"),
+    })
+}
+
+fn everything() -> String {
+    SUBJECTS.iter().map(subject_help).collect::<Vec<_>>().join("\n")
 }
 
 /// The text of `margrave options WORDS`: one option explained, or a line for each that has all the words.
 pub fn search(words: &[String]) -> String {
     if words.is_empty() {
-        return help(Some("all"));
+        return everything();
     }
     if let [name] = words
         && let Some(row) = options::find(name.trim_start_matches('-'))

@@ -60,16 +60,16 @@ fn most_frequent_options_work() {
 
 #[test]
 fn help_knows_everything_subjects_and_options() {
-    let overview = help(None);
+    let overview = help(None).unwrap();
     for part in ["Usage: margrave", "--processes NUMBER", "Sockets:", "--help SUBJECT"] {
         assert!(overview.contains(part), "{part}");
     }
-    assert!(help(Some("logging")).contains("--log-format TEXT"));
-    let both = help(Some("http"));
+    assert!(help(Some("logging")).unwrap().contains("--log-format TEXT"));
+    let both = help(Some("http")).unwrap();
     assert!(both.contains("Works.") && both.contains("--buffer-size"), "{both}");
-    assert!(help(Some("--virtualenv")).contains("Also: virtualenv, venv, pyhome."));
-    assert!(help(Some("thunder-lock")).contains("Accepted, no effect"));
-    assert!(help(Some("proceses")).contains("Did you mean processes?"));
+    assert!(help(Some("--virtualenv")).unwrap().contains("Also: virtualenv, venv, pyhome."));
+    assert!(help(Some("thunder-lock")).unwrap().contains("Accepted, no effect"));
+    assert!(help(Some("proceses")).unwrap_err().contains("did you mean processes?"));
 }
 
 #[test]
