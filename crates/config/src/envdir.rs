@@ -56,7 +56,7 @@ pub fn read(
 }
 
 /// A path as a pattern that matches only itself.
-fn literal(path: &str) -> String {
+pub fn literal(path: &str) -> String {
     path.chars()
         .map(|character| match character {
             '*' | '?' | '[' => format!("[{character}]"),

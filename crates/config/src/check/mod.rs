@@ -9,15 +9,16 @@ use crate::diagnostic::{Diagnostic, Severity, Topic};
 use crate::error::Problem;
 use crate::loader::format_of;
 use crate::source::split_section;
-use crate::world::World;
-use crate::{Command, load};
+use crate::world::{EntryKind, World};
+use crate::{Command, envdir, load};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// What `margrave check` is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckRequest {
-    /// The files, each perhaps with a section.
+    /// The files, each perhaps with a section, and directories of files.
     pub files: Vec<String>,
     /// Whether the report is JSON.
     pub json: bool,
@@ -133,14 +134,27 @@ pub struct CheckReport {
 
 /// Checks files.
 pub fn check(request: &CheckRequest, world: &dyn World) -> CheckReport {
-    let files: Vec<FileReport> =
-        request.files.iter().map(|file| check_file(file, request.strict, world)).collect();
+    let named = request.files.iter().flat_map(|file| files_of(file, world));
+    let files: Vec<FileReport> = named.map(|file| check_file(&file, request.strict, world)).collect();
     let count = |severity: &str| {
         files.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
     };
     let worst = files.iter().map(|file| file.verdict).max().unwrap_or(Verdict::Runs);
     let (errors, warnings, notes) = (count("error"), count("warning"), count("note"));
     CheckReport { files, errors, warnings, notes, exit_code: worst.exit_code() }
+}
+
+/// A directory stands for the configuration files right in it, by their suffixes.
+fn files_of(name: &str, world: &dyn World) -> Vec<String> {
+    let is_directory = world.target(Path::new(name)).is_ok_and(|entry| entry.kind == EntryKind::Directory);
+    if !is_directory {
+        return vec![name.to_owned()];
+    }
+    let pattern = format!("{}/*", envdir::literal(name.trim_end_matches('/')));
+    let found: Vec<String> =
+        world.glob(&pattern).into_iter().filter(|path| format_of(path).is_some()).collect();
+    // Nothing in it: loading the directory itself says so.
+    if found.is_empty() { vec![name.to_owned()] } else { found }
 }
 
 fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {

@@ -132,3 +132,19 @@ fn thousands_of_unknown_keys_are_checked_quickly() {
     let text: String = (0..5_000).map(|at| format!("unknown-thing-{at} = 1\n")).collect();
     assert_eq!(kinds(&text, false).0.len(), 5_000);
 }
+
+#[test]
+fn directory_stands_for_the_configuration_files_in_it() {
+    let files = [
+        ("sites/b.ini", "[uwsgi]\nmodule = app\n"),
+        ("sites/a.yaml", "uwsgi:\n  module: app\n"),
+        ("sites/app.py", ""),
+        ("sites/deeper/c.ini", ""),
+        ("none/app.py", ""),
+    ];
+    let (all, _) = report(&files, "sites/");
+    let names: Vec<&str> = all.files.iter().map(|file| file.file.as_str()).collect();
+    assert_eq!((names, all.exit_code), (vec!["sites/a.yaml", "sites/b.ini"], 0));
+    let (none, _) = report(&files, "none");
+    assert!(none.files[0].findings[0].reason.contains("it is a directory"), "{none:?}");
+}
