@@ -10,6 +10,7 @@ import mmap
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -179,6 +180,23 @@ def fetch(master, path="/"):
     return data.partition(b"\r\n\r\n")[2]
 
 
+def fetch_by_uwsgi(master, variables):
+    """The same in the uwsgi protocol, with these variables."""
+    packed = b"".join(
+        struct.pack("<H", len(text)) + text for pair in variables.items() for text in map(str.encode, pair))
+    data = b""
+    with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
+        connection.sendall(struct.pack("<BHB", 0, len(packed), 0) + packed)
+        while block := connection.recv(65536):
+            data += block
+    return data.partition(b"\r\n\r\n")[2]
+
+
+def listener(protocol):
+    address = {"Tcp": {"host": "127.0.0.1", "port": 0}}
+    return {"protocol": protocol, "address": address, "option": "socket", "origin": ""}
+
+
 class Master:
     """Starts a zygote; ``fork`` makes workers. Use as a context manager. ``before`` is one with the same locks."""
 
@@ -186,9 +204,7 @@ class Master:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
-        address = {"Tcp": {"host": "127.0.0.1", "port": 0}}
-        listener = {"protocol": "Http", "address": address, "option": "http", "origin": ""}
-        changes.setdefault("listen", {"listeners": [listener]})
+        changes.setdefault("listen", {"listeners": [listener("Http")]})
         self.settings = settings(**changes)
         threads = self.settings["process"]["threads"]
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

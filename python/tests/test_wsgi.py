@@ -7,12 +7,11 @@ import io
 import json
 import os
 import socket
-import struct
 import threading
 
 import pytest
 
-from fake_master import wait_for
+from fake_master import fetch_by_uwsgi, listener, wait_for
 
 
 def application(source):
@@ -562,15 +561,7 @@ def test_threads_answer_at_the_same_time(serve):
     assert sorted(answers) == [f"uWSGIWorker1Core{core}" for core in range(4)]
 
 
-def uwsgi_packet(variables):
-    """The head of a request in the uwsgi protocol."""
-    body = b"".join(
-        struct.pack("<H", len(text)) + text for pair in variables.items() for text in map(str.encode, pair))
-    return struct.pack("<BHB", 0, len(body), 0) + body
-
-
 def test_what_pep_3333_demands_is_there_where_a_front_server_left_it_out(serve):
-    address = {"Tcp": {"host": "127.0.0.1", "port": 0}}
     served = serve("""
     import socket
     from wsgiref.validate import validator
@@ -580,15 +571,10 @@ def test_what_pep_3333_demands_is_there_where_a_front_server_left_it_out(serve):
             "REQUEST_URI", "HTTP_HOST"]
         return [repr([environ.get(name) for name in names] + [socket.gethostname()]).encode()]
     application = validator(inner)
-    """, listen={"listeners": [{"protocol": "Uwsgi", "address": address, "option": "socket", "origin": ""}]})
+    """, listen={"listeners": [listener("Uwsgi")]})
 
     def ask(**variables):
-        with socket.create_connection(("127.0.0.1", served.master.port), 5) as connection:
-            connection.sendall(uwsgi_packet(variables))
-            data = b""
-            while block := connection.recv(65536):
-                data += block
-        return eval(data.partition(b"\r\n\r\n")[2])
+        return eval(fetch_by_uwsgi(served.master, variables))
 
     *seen, host = ask(REQUEST_METHOD="GET", QUERY_STRING="")
     assert seen == [host, str(served.master.port), "HTTP/1.0", "", "", "", None, None, None]

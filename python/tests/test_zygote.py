@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fake_master import app_file, app_module, fetch, wait_for
+from fake_master import app_file, app_module, fetch, fetch_by_uwsgi, listener, wait_for
 
 APP = """
 def application(environ, start_response):
@@ -139,6 +139,32 @@ def test_mounted_applications_are_chosen_as_by_uwsgi(zygote, managed, cases):
     assert [app[0] for app in ready[3]] == ["/app", "/app/sub"]
     for path, expected in cases.items():
         assert fetch(master, path).decode() == repr(expected)
+
+
+# Variables of the front server, and what real uWSGI gave: the application, SCRIPT_NAME and PATH_INFO.
+APPLICATION_IDS = [
+    ({}, False, ("one", "", "/app/x")),
+    ({"SCRIPT_NAME": "/app/sub"}, False, ("two", "/app/sub", "/app/x")),
+    ({"UWSGI_APPID": "/app/sub"}, False, ("two", "", "/app/x")),
+    ({"UWSGI_APPID": "/app/sub", "SCRIPT_NAME": "/app"}, False, ("two", "/app", "/app/x")),
+    ({"UWSGI_APPID": "/nowhere", "SCRIPT_NAME": "/app/sub"}, False, ("one", "/app/sub", "/app/x")),
+    ({"UWSGI_APPID": "", "SCRIPT_NAME": "/app/sub"}, False, ("two", "/app/sub", "/app/x")),
+    ({}, True, ("one", "/app", "/x")),
+    ({"UWSGI_APPID": "/app/sub"}, True, ("two", "/app", "/x")),
+    ({"UWSGI_APPID": "/nowhere", "PATH_INFO": "/app/sub/y"}, True, ("one", "/app/sub", "/y")),
+]
+
+
+@pytest.mark.parametrize("managed", [False, True], ids=["as sent", "managed"])
+def test_an_application_id_of_the_front_server_names_a_mount_point(zygote, managed):
+    apps = [app_module("one", mountpoint="/app"), app_module("two", mountpoint="/app/sub")]
+    python = {"apps": apps, "manage_script_name": managed}
+    master = zygote(MOUNTED, python=python, listen={"listeners": [listener("Uwsgi")]})
+    master.start()
+    for sent, when, expected in APPLICATION_IDS:
+        if when == managed:
+            variables = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/app/x", "PATH_INFO": "/app/x", **sent}
+            assert eval(fetch_by_uwsgi(master, variables)) == expected, sent
 
 
 def test_the_uwsgi_applications_table_makes_several_applications(zygote):

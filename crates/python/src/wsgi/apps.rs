@@ -1,8 +1,9 @@
 //! The applications of a worker and which of them answers a request.
 //!
 //! As uWSGI: with `manage-script-name` the longest mount point that the path lies under wins and moves from
-//! PATH_INFO to SCRIPT_NAME; without it only a SCRIPT_NAME from the front server chooses. The default application
-//! takes the rest: the one without a mount point, or the first one loaded.
+//! PATH_INFO to SCRIPT_NAME; without it only a SCRIPT_NAME from the front server chooses. A UWSGI_APPID, which only a
+//! front server can send, names a mount point and chooses in either case. The default application takes the rest:
+//! the one without a mount point, or the first one loaded.
 
 use crate::uwsgi::apps::Tally;
 use margrave_wire::{Known, Request};
@@ -52,26 +53,32 @@ impl AppTable {
     }
 
     fn choose(&self, request: &mut Request) -> usize {
-        if !self.manage_script_name {
-            let script = request.var(Known::ScriptName).unwrap_or_default();
-            let named = self.apps.iter().position(|app| !app.mount.is_empty() && app.mount == script);
-            return named.unwrap_or(self.default);
-        }
-        let mounts = self.apps.iter().map(|app| &app.mount[..]);
+        let by_path = if self.manage_script_name { self.move_mount(request) } else { None };
+        let named = |known| request.var(known).filter(|name| !name.is_empty());
+        let chosen = match named(Known::UwsgiAppid) {
+            Some(name) => self.mounted_at(name),
+            None if self.manage_script_name => by_path,
+            None => named(Known::ScriptName).and_then(|name| self.mounted_at(name)),
+        };
+        chosen.unwrap_or(self.default)
+    }
+
+    fn mounted_at(&self, name: &[u8]) -> Option<usize> {
+        self.apps.iter().position(|app| !app.mount.is_empty() && app.mount == name)
+    }
+
+    /// `manage-script-name`: moves the mount point that the path lies under to SCRIPT_NAME; which one that is.
+    fn move_mount(&self, request: &mut Request) -> Option<usize> {
         let path = request.var(Known::PathInfo).unwrap_or_default();
-        match longest_mount(mounts, path) {
-            Some(index) => {
-                let mount = &self.apps[index].mount;
-                let rest = path[mount.len()..].to_vec();
-                request.set(Known::ScriptName, mount);
-                request.set(Known::PathInfo, &rest);
-                index
-            }
-            None => {
-                request.set(Known::ScriptName, b"");
-                self.default
-            }
-        }
+        let Some(index) = longest_mount(self.apps.iter().map(|app| &app.mount[..]), path) else {
+            request.set(Known::ScriptName, b"");
+            return None;
+        };
+        let mount = &self.apps[index].mount;
+        let rest = path[mount.len()..].to_vec();
+        request.set(Known::ScriptName, mount);
+        request.set(Known::PathInfo, &rest);
+        Some(index)
     }
 }
 
