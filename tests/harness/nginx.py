@@ -47,17 +47,6 @@ def scgi_pass(target):
     return f"{params} scgi_param SCGI 1; scgi_pass {'unix:' + target if '/' in target else target};"
 
 
-def fastcgi_pass(target):
-    """Location body that passes on over FastCGI, to an application at the root."""
-    return f"{PARAMS.replace('uwsgi_param', 'fastcgi_param')} fastcgi_param SCRIPT_NAME ''; fastcgi_pass {target};"
-
-
-def scgi_pass(target):
-    """Location body that passes on over SCGI."""
-    parameters = PARAMS.replace("uwsgi_param CONTENT_LENGTH $content_length;", "")  # nginx writes that itself
-    return f"{parameters.replace('uwsgi_param', 'scgi_param')} scgi_param SCGI 1; scgi_pass {target};"
-
-
 def proxy_pass(target, keepalive=False):
     """Location body that passes on over HTTP."""
     version = 'proxy_http_version 1.1; proxy_set_header Connection "";' if keepalive else ""
