@@ -3,6 +3,7 @@
 //! The last value of a scalar wins, across aliases too; lists keep every value in order. A value of the wrong kind is an
 //! error; a value that uWSGI would read differently than it looks is a warning.
 
+mod directory;
 mod emperor;
 mod forms;
 mod host;
@@ -35,6 +36,7 @@ pub fn build(reading: &Reading, world: &dyn World) -> Built {
     let mut settings =
         Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values, reading) };
     listen::add_default(&mut settings);
+    directory::enter(&mut settings);
     Built { settings, findings: values.findings }
 }
 

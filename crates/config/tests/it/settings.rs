@@ -336,3 +336,22 @@ fn fallback_is_known_to_whoever_starts_again() {
     assert_eq!(error.fallback.as_deref(), Some("a.ini"));
     assert_eq!(crate::run_options("").unwrap().fallback, None);
 }
+
+#[test]
+fn relative_sockets_and_watched_files_count_from_chdir_and_the_first_files_do_not() {
+    let found = settings(
+        "chdir = /srv/app\nsocket = r.sock\nhttp-socket = /run/h.sock\nstats = s.sock\npidfile = p.pid\n\
+         pidfile2 = p2.pid\nlogto = l.log\ntouch-reload = t\nlogger = file:g.log\nsocket = :1",
+    );
+    let addresses: Vec<_> = found.listen.listeners.iter().map(|listener| listener.address.clone()).collect();
+    assert_eq!(
+        addresses,
+        [Address::Unix("/srv/app/r.sock".into()), Address::Unix("/run/h.sock".into()), tcp("", 1)]
+    );
+    assert_eq!(found.stats.address, Some(Address::Unix("/srv/app/s.sock".into())));
+    assert_eq!(found.process.touch_reload, [std::path::PathBuf::from("/srv/app/t")]);
+    assert_eq!(found.log.loggers, [LogTarget::File("/srv/app/g.log".into())]);
+    assert_eq!(found.host.pidfile2, Some("/srv/app/p2.pid".into()));
+    assert_eq!(found.host.pidfile, Some("p.pid".into()));
+    assert_eq!(found.log.logto, Some("l.log".into()));
+}
