@@ -3,20 +3,28 @@
 use crate::error::{MAX_LISTENERS, StartError};
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
 use std::fs;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
-/// A bound socket. Dropped with its last generation, it takes its socket file along.
+/// A listener of one generation: what its configuration asked for, on a socket that others may share.
 #[derive(Debug)]
 pub struct Bound {
     /// What the configuration asked for.
     pub settings: ListenerSettings,
+    socket: Rc<Socket>,
+}
+
+/// A bound socket. Dropped with its last generation, it takes its socket file along.
+#[derive(Debug)]
+pub struct Socket {
     /// The socket.
     pub fd: OwnedFd,
     /// The address as bound.
     pub address: String,
+    wanted: Address,
     file: Option<SocketFile>,
 }
 
@@ -27,7 +35,15 @@ struct SocketFile {
     inode: u64,
 }
 
-impl Bound {
+impl Deref for Bound {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.socket
+    }
+}
+
+impl Socket {
     /// Binds a socket; with `vacuum` its file goes when it does.
     ///
     /// # Errors
@@ -41,9 +57,11 @@ impl Bound {
             }
             _ => None,
         };
-        Ok(Self { settings: settings.clone(), fd, address, file })
+        Ok(Self { fd, address, wanted: settings.address.clone(), file })
     }
+}
 
+impl Bound {
     /// The address for a person: a URL where there is one.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -61,7 +79,7 @@ impl Bound {
     }
 }
 
-impl Drop for Bound {
+impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(file) = &self.file
             && fs::symlink_metadata(&file.path).is_ok_and(|found| found.ino() == file.inode)
@@ -75,11 +93,12 @@ impl Drop for Bound {
 /// Finds or binds the sockets of a generation.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    known: Vec<Weak<Bound>>,
+    known: Vec<Weak<Socket>>,
 }
 
 impl Listeners {
-    /// The sockets of a configuration in its order. Those that exist for the same address and protocol are shared.
+    /// The sockets of a configuration in its order. Those that exist for the same address are shared, whatever was
+    /// spoken on them before.
     ///
     /// # Errors
     /// The first address that cannot be bound; those bound before it are closed again.
@@ -87,25 +106,23 @@ impl Listeners {
         if settings.listeners.len() > MAX_LISTENERS {
             return Err(StartError::TooManyListeners(settings.listeners.len()));
         }
-        self.known.retain(|bound| bound.strong_count() > 0);
-        let mut free: Vec<Rc<Bound>> = self.known.iter().filter_map(Weak::upgrade).collect();
+        self.known.retain(|socket| socket.strong_count() > 0);
+        let mut free: Vec<Rc<Socket>> = self.known.iter().filter_map(Weak::upgrade).collect();
         let mut found = Vec::with_capacity(settings.listeners.len());
+        let mut made = Vec::new();
         for wanted in &settings.listeners {
-            let same = |bound: &Rc<Bound>| {
-                bound.settings.address == wanted.address && bound.settings.protocol == wanted.protocol
-            };
             // Each is taken once, so that two listeners on `:0` stay two.
-            let bound = match free.iter().position(same) {
+            let socket = match free.iter().position(|socket| socket.wanted == wanted.address) {
                 Some(index) => free.swap_remove(index),
-                None => Rc::new(Bound::bind(wanted, settings, vacuum)?),
+                None => {
+                    let socket = Rc::new(Socket::bind(wanted, settings, vacuum)?);
+                    made.push(Rc::downgrade(&socket));
+                    socket
+                }
             };
-            found.push(bound);
+            found.push(Rc::new(Bound { settings: wanted.clone(), socket }));
         }
-        for bound in &found {
-            if !self.known.iter().any(|known| std::ptr::eq(known.as_ptr(), Rc::as_ptr(bound))) {
-                self.known.push(Rc::downgrade(bound));
-            }
-        }
+        self.known.extend(made);
         Ok(found)
     }
 }
@@ -145,6 +162,17 @@ mod tests {
         };
         assert!(numbers(&first).iter().all(|number| numbers(&second).contains(number)));
         assert_eq!(second.len(), 3);
+    }
+
+    #[test]
+    fn a_socket_is_kept_when_another_protocol_is_to_be_spoken_on_it() {
+        let mut listeners = Listeners::default();
+        let mut settings = listen(vec![any_port()]);
+        let first = listeners.resolve(&settings, true).unwrap();
+        settings.listeners[0].protocol = Protocol::Uwsgi;
+        let second = listeners.resolve(&settings, true).unwrap();
+        assert_eq!(first[0].fd.as_raw_fd(), second[0].fd.as_raw_fd());
+        assert_eq!(second[0].settings.protocol, Protocol::Uwsgi);
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub use report::{Report, View};
 
 use crate::error::StartError;
 use crate::event::Source;
-use crate::listeners::Bound;
+use crate::listeners::Socket;
 use margrave_config::settings::{ListenSettings, ListenerSettings, Protocol, StatsSettings};
 use margrave_sys::net;
 use margrave_sys::poller::Poller;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The server.
 #[derive(Debug)]
 pub struct StatsServer {
-    bound: Bound,
+    bound: Socket,
     http: bool,
     minified: bool,
     clients: BTreeMap<u32, Client>,
@@ -52,7 +52,7 @@ impl StatsServer {
             option: "stats".to_owned(),
             origin: String::new(),
         };
-        let bound = Bound::bind(&listener, &ListenSettings::default(), vacuum)?;
+        let bound = Socket::bind(&listener, &ListenSettings::default(), vacuum)?;
         let (http, minified) = (settings.http, settings.minified);
         Ok(Some(Self { bound, http, minified, clients: BTreeMap::new(), next: 0 }))
     }
