@@ -217,8 +217,6 @@ fn field_text<'a>(text: Borrowed<'a, '_, PyAny>, what: &str) -> PyResult<&'a [u8
     let Ok(string) = text.cast::<PyString>() else {
         return Err(PyTypeError::new_err(format!("a header's {what} must be str, not {}", type_name(&text))));
     };
-    let _ = string;
-    let string: Borrowed<'a, '_, PyString> = text.cast::<PyString>()?;
     as_latin1(string)
         .ok_or_else(|| PyValueError::new_err(format!("a header's {what} has a character beyond Latin-1")))
 }
