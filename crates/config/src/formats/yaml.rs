@@ -113,7 +113,8 @@ impl<'d> Events<'d, '_> {
 }
 
 pub fn parse(document: &Document<'_>, wanted: &str) -> Result<Parsed, Diagnostic> {
-    let mut events = Events { parser: Parser::new_from_str(&document.text), document };
+    let text = quote_placeholders(&document.text);
+    let mut events = Events { parser: Parser::new_from_str(&text), document };
     let mut pairs = Vec::new();
     let mut is_found = false;
     let mut names = Vec::new();
@@ -153,6 +154,45 @@ pub fn parse(document: &Document<'_>, wanted: &str) -> Result<Parsed, Diagnostic
     Ok(Parsed { pairs, missing })
 }
 
+/// A plain scalar must not begin with `%` or `@`, yet `chdir: %(base)` and `key: @(file)` are how placeholders are
+/// written, and uWSGI without libyaml reads them. Such values get quotes; lines stay what they are.
+fn quote_placeholders(text: &str) -> String {
+    text.split_inclusive('\n').map(|line| quoted(line).unwrap_or_else(|| line.to_owned())).collect()
+}
+
+fn quoted(line: &str) -> Option<String> {
+    let item = line.len() - line.trim_start().trim_start_matches("- ").trim_start().len();
+    let colon = line[item..].find(": ").map(|place| item + place + 2);
+    let start = [Some(item).filter(|_| line.trim_start().starts_with("- ")), colon]
+        .into_iter()
+        .flatten()
+        .map(|start| line.len() - line[start..].trim_start().len())
+        .find(|&start| line[start..].starts_with("%(") || line[start..].starts_with("@("))?;
+    let end = line[start..].find(" #").map_or(line.trim_end().len(), |comment| start + comment);
+    let value = line[start..end].trim_end().replace('\'', "''");
+    Some(format!("{}'{value}'{}", &line[..start], &line[end..]))
+}
+
 fn line(span: &Span) -> usize {
     span.start.line()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote_placeholders;
+
+    #[test]
+    fn values_that_begin_with_a_placeholder_are_quoted_and_nothing_else_is() {
+        for (line, expected) in [
+            ("  chdir: %(base)\n", "  chdir: '%(base)'\n"),
+            ("  socket: %(base)/x.sock  # here\n", "  socket: '%(base)/x.sock' # here\n"),
+            ("    - @(file)", "    - '@(file)'"),
+            ("  - env: %(a)'s\n", "  - env: '%(a)''s'\n"),
+            ("%YAML 1.2\n", "%YAML 1.2\n"),
+            ("  a: b %(c)\n", "  a: b %(c)\n"),
+            ("  a: '%(c)'\n", "  a: '%(c)'\n"),
+        ] {
+            assert_eq!(quote_placeholders(line), expected, "{line:?}");
+        }
+    }
 }
