@@ -16,5 +16,7 @@ DIFFERENCES = {
     "yaml-basic": "YAML is read as by a uWSGI with libyaml: quotes are taken off, nothing after a list is lost",
     "json-positional": "JSON is read, as by a uWSGI with jansson",
     "config-opt": "`config` goes by the suffix of the file",
+    "extra-positional-python": "an application that does not load is exit code 22, also when it is a positional file",
+    "bool-optional": "without a socket it serves on the default address, where uWSGI ends; so the case runs until its time is over",
     "fallback-config": "the case fails by `exec-pre-jail`, which is not built yet",
 }
