@@ -29,7 +29,7 @@ help:
 	@sed -n '1,7s/^# \{0,1\}//p' Makefile
 
 tools:
-	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: there is no '$(CARGO)' in PATH. Install Rust 1.88 or newer (https://rustup.rs), then run make again."; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: there is no '$(CARGO)' in PATH. Install Rust 1.88 or newer, then run make again."; exit 1; }
 	@command -v cc >/dev/null || { echo "A C linker is missing: there is no 'cc' in PATH. On Debian: apt-get install build-essential."; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: there is no '$(PYTHON)' in PATH. Install Python 3.9 or newer, or name one: make PYTHON=/path/to/python3."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { echo "$(PYTHON) is too old: $$($(PYTHON) -V 2>&1). Margrave needs 3.9 or newer: make PYTHON=/path/to/python3."; exit 1; }
@@ -87,16 +87,17 @@ versions: tools
 	@for version in $(VERSIONS); do tools/smoke.sh $$version; done
 
 conformance:
-	@echo "== conformance with uWSGI"; $(PYTEST) conformance --margrave $(BIN)/margrave --uwsgi $(PEERS)/bin/uwsgi
+	@echo "== conformance with uWSGI"; $(PYTEST) conformance --margrave=$(BIN)/margrave --uwsgi=$(PEERS)/bin/uwsgi
 
 # What pip builds is looked at alone: a compiler beside them would disturb the tests that measure time.
 python-tests:
-	@echo "== pip install ."; $(PYTEST) tests/test_packaging.py --margrave $(BIN)/margrave
-	@echo "== end to end"; $(PYTEST) -n 2 tests --ignore tests/test_packaging.py --margrave $(BIN)/margrave
+	@echo "== the package, under a master made of paper"; $(PYTEST) -q python/tests
+	@echo "== pip install ."; $(PYTEST) tests/test_packaging.py --margrave=$(BIN)/margrave
+	@echo "== end to end"; $(PYTEST) -n 2 tests --ignore tests/test_packaging.py --margrave=$(BIN)/margrave
 
 # The screenshots of the README.
 images: prepare
-	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave $(BIN)/margrave
+	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave=$(BIN)/margrave
 
 bench: install
 	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt bjoern

@@ -3,10 +3,9 @@ import os
 import struct
 import subprocess
 import zlib
-from pathlib import Path
 
 import pytest
-from conftest import chromium
+from conftest import ROOT, chromium
 from harness.server import Server, clean_environment
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.timeout(180)]
@@ -50,7 +49,7 @@ def colours(picture):
 def test_example_looks_like_a_page_in_a_browser(request, tmp_path, name, target, size):
     places = request.getfixturevalue(f"{name}_site")
     images = os.environ.get("MARGRAVE_IMAGES")
-    picture = (Path(request.config.rootpath) / ".." / images if images else tmp_path).resolve() / f"{name}.png"
+    picture = (ROOT / images if images else tmp_path) / f"{name}.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     look(f"http://{places.http}{target}", picture, tmp_path, size)
     width, height, seen = colours(picture)

@@ -28,4 +28,4 @@ echo "== Python $version ($python)"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/py$version PYO3_PYTHON=$python
 cargo build --release --quiet -p margrave-cli -p margrave-python --features margrave-python/extension-module
 tools/install.sh "$python" ".run/py$version" "$CARGO_TARGET_DIR/release" examples/django-site/requirements.txt tests/requirements.txt
-".run/py$version/bin/python" -m pytest -p no:cacheprovider -n 2 -m smoke tests --margrave ".run/py$version/bin/margrave"
+".run/py$version/bin/python" -m pytest -p no:cacheprovider -n 2 -m smoke tests "--margrave=.run/py$version/bin/margrave"
