@@ -582,3 +582,21 @@ def test_what_pep_3333_demands_is_there_where_a_front_server_left_it_out(serve):
              "QUERY_STRING": "q", "REMOTE_ADDR": "::1", "REQUEST_URI": "/s/x?q", "HTTP_HOST": "h"}
     assert ask(REQUEST_METHOD="GET", **given)[:-1] == list(given.values())
     assert served.log == ""
+
+
+def test_slow_reader_of_one_large_block_does_not_hold_the_thread(serve):
+    served = serve(
+        """
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [b"x" * 30_000_000 if environ["PATH_INFO"] == "/large" else b"small"]
+        """
+    )
+    with socket.create_connection(("127.0.0.1", served.master.port), timeout=20) as reader:
+        reader.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert reader.recv(15) == b"HTTP/1.1 200 OK"
+        assert served.request()[2] == b"small"
+        rest = 0
+        while block := reader.recv(1 << 20):
+            rest += len(block)
+        assert rest > 30_000_000

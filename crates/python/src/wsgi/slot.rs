@@ -151,6 +151,8 @@ pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Res
         }
         match exchange.write(data) {
             Ok(Written::Done) => Ok(()),
+            // The only block: the reactor sends what the client has not taken, and the thread is free.
+            Ok(Written::Full) if known == Some(data.len() as u64) => Ok(()),
             Ok(Written::Full) => drain(exchange, state, py),
             Err(error) => Err(fail(error, state)),
         }
