@@ -346,13 +346,7 @@ impl<'a> Exchange<'a> {
     /// Whether the client is still there, as far as its side of the connection shows.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        if self.gone || self.work.gone.load(Relaxed) {
-            return false;
-        }
-        match net::peek(self.work.fd.as_fd(), &mut [0]) {
-            Ok(count) => count > 0,
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        }
+        !self.gone && !self.work.gone.load(Relaxed) && net::is_connected(self.work.fd.as_fd())
     }
 
     /// The connection's descriptor.

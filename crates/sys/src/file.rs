@@ -1,6 +1,5 @@
 //! Descriptors of files that somebody else owns.
 
-use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -37,8 +36,5 @@ pub fn is_connected(descriptor: RawFd) -> bool {
     }
     // SAFETY: as in `duplicate`.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    match rustix::net::recv(borrowed, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((_, length)) => length > 0,
-        Err(error) => error == rustix::io::Errno::AGAIN,
-    }
+    crate::net::is_connected(borrowed)
 }

@@ -325,12 +325,16 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     }
 }
 
-/// Looks at what has arrived without taking it; 0 is the end.
-///
-/// # Errors
-/// `WouldBlock` when nothing has arrived; a broken connection.
-pub fn peek(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(rustix::io::retry_on_intr(|| rustix::net::recv(connection, &mut *buffer, RecvFlags::PEEK))?.1)
+/// Whether the peer is still there: no end of stream and no error waits. Bytes that wait are left where they are.
+#[must_use]
+pub fn is_connected(connection: BorrowedFd<'_>) -> bool {
+    let looked = rustix::io::retry_on_intr(|| {
+        rustix::net::recv(connection, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+    });
+    match looked {
+        Ok((_, length)) => length > 0,
+        Err(error) => error == Errno::AGAIN,
+    }
 }
 
 /// Sends what the socket takes at once, and says how much that was. No SIGPIPE.
