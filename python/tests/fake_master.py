@@ -93,49 +93,9 @@ def duration(seconds):
 
 
 def settings(**changes):
-    """The JSON of default settings; ``changes`` are slices to merge, such as ``python={...}``."""
-    base = {
-        "listen": {"listeners": [], "backlog": None, "chmod": None, "chown": None, "reuse_port": False},
-        "http": {
-            "buffer_size": 65536, "limit_post": None, "body_memory": 262144, "keepalive": duration(75),
-            "io_timeout": duration(60), "write_buffer": 1048576, "forwarded_allow": "Private",
-            "underscore_headers": False, "add_header": [], "dynamic_apps": False, "proxy_protocol": False,
-        },
-        "python": {
-            "interpreter": None, "home": None, "path": [], "apps": [], "manage_script_name": False, "argv": [],
-            "need_app": True, "imports": [], "shared_imports": [], "autoreload": None, "catch_exceptions": False,
-            "warmup": None, "switch_interval": duration(0.0005), "optimize": 0,
-        },
-        "process": {
-            "workers": 1, "threads": 1, "lazy_apps": False, "max_requests": None, "max_requests_delta": None,
-            "max_worker_lifetime": None, "min_worker_lifetime": duration(60), "reload_on_rss": None,
-            "reload_on_as": None, "worker_mercy": duration(60), "mercy": duration(60), "harakiri": None,
-            "harakiri_kill": False, "touch_reload": [], "term_reloads": False,
-            "exit_on_reload": False, "auto_procname": False, "procname": None, "procname_master": None,
-            "procname_prefix": "", "procname_append": "", "locks": 0, "memory_report": False,
-        },
-        "host": {
-            "chdir": [], "env": [], "unenv": [], "uid": None, "gid": None, "umask": None, "pidfile": None,
-            "pidfile2": None, "safe_pidfile": None, "daemonize": None, "daemonize2": None, "vacuum": True,
-        },
-        "log": {
-            "logto": None, "logto2": None, "loggers": [], "request_loggers": [], "format": None,
-            "disable_requests": True, "log_4xx": False, "log_5xx": False, "log_slow": None, "log_big": None,
-            "log_zero": False, "x_forwarded_for": False, "date": None, "max_size": None, "backup_name": None,
-            "through_master": False, "file_mode": None,
-        },
-        "static_files": {"maps": [], "check": [], "index": [], "skip_ext": [], "safe": [], "mime_files": [], "expires": None},
-        "emperor": {"sources": [], "vassal_set": [], "vassals_include": [], "vassals_inherit": [], "tyrant": False},
-        "stats": {"address": None, "http": False, "minified": False},
-        "opt": [],
-        "magic": [],
-    }
-    for name, change in changes.items():
-        if isinstance(change, dict):
-            base[name].update(change)
-        else:
-            base[name] = change
-    return base
+    """The JSON of settings: slices such as ``python={...}``. What is not named has its default."""
+    process = {"workers": 1, "threads": 1, "locks": 0, **changes.get("process", {})}
+    return {**changes, "process": process, "log": {"disable_requests": True, **changes.get("log", {})}}
 
 
 def app_module(module, callable=None, mountpoint=""):

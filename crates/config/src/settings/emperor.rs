@@ -1,0 +1,18 @@
+//! Emperor mode.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Emperor mode.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmperorSettings {
+    /// `emperor`: directories or glob patterns.
+    pub sources: Vec<String>,
+    /// `vassal-set`: passed to each vassal as `--set`.
+    pub vassal_set: Vec<String>,
+    /// `vassals-include`.
+    pub vassals_include: Vec<PathBuf>,
+    /// `vassals-inherit`.
+    pub vassals_inherit: Vec<PathBuf>,
+}

@@ -1,0 +1,63 @@
+//! The typed result of configuration: one slice per part of the program, handed out by value, a file each.
+//!
+//! Nothing here parses. Every field is already checked and in its unit; defaults are Margrave's
+//! (see `Default`), not uWSGI's. Serializable, because the master passes the slices to the zygote.
+
+mod emperor;
+mod host;
+mod http;
+mod listen;
+mod log;
+mod process;
+mod python;
+mod static_files;
+mod stats;
+
+pub use emperor::EmperorSettings;
+pub use host::HostSettings;
+pub use http::{HttpSettings, Trust};
+pub use listen::{Address, ListenSettings, ListenerSettings, Protocol};
+pub use log::{LogSettings, LogTarget};
+pub use process::ProcessSettings;
+pub use python::{AppSettings, AppTarget, PythonSettings};
+pub use static_files::StaticSettings;
+pub use stats::StatsSettings;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything one instance needs to run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Sockets to listen on.
+    pub listen: ListenSettings,
+    /// Limits and timeouts of the wire protocols.
+    pub http: HttpSettings,
+    /// Interpreter and applications.
+    pub python: PythonSettings,
+    /// Workers, threads, recycling, reloads.
+    pub process: ProcessSettings,
+    /// The instance as a Unix program: pidfile, user, daemonizing.
+    pub host: HostSettings,
+    /// Log destinations and formats.
+    pub log: LogSettings,
+    /// Files answered without Python.
+    pub static_files: StaticSettings,
+    /// Emperor mode.
+    pub emperor: EmperorSettings,
+    /// Stats server.
+    pub stats: StatsSettings,
+    /// What Python sees as `uwsgi.opt`, in order of first appearance.
+    pub opt: Vec<(String, OptValue)>,
+    /// What Python sees as `uwsgi.magic_table`: magic letter and its text; only non-empty entries.
+    pub magic: Vec<(char, String)>,
+}
+
+/// One value of `uwsgi.opt`: uWSGI gives `True` for an option without value, else bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum OptValue {
+    /// The option stood alone.
+    Flag,
+    /// The option's last value.
+    Text(String),
+}
