@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod message;
+pub mod order;
 pub mod supervisor;
 pub mod throttle;
 pub mod vassals;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// A pidfile that we wrote.
 #[derive(Debug)]
 pub struct Pidfile {
+    option: &'static str,
     path: PathBuf,
     vacuum: bool,
     /// Device and inode of what we wrote.
@@ -27,10 +28,21 @@ impl Pidfile {
         match write_whole(&path, &text) {
             Ok(()) => {
                 let identity = identity(&path);
-                Ok(Self { path, vacuum, identity })
+                Ok(Self { option, path, vacuum, identity })
             }
             Err(error) => Err(StartError::Unwritable { option, path, error }),
         }
+    }
+
+    /// Writes it again, whatever has become of it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn rewrite(&mut self) -> Result<(), StartError> {
+        let written = Self::write(self.option, &self.path, self.vacuum)?;
+        // What was there before is not ours to remove any more: it has been replaced.
+        std::mem::replace(self, written).identity = None;
+        Ok(())
     }
 }
 

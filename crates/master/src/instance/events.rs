@@ -1,0 +1,139 @@
+//! What happens to the master: readiness becomes events, events reach the part that they concern.
+
+use super::{Instance, REPORT_GRACE};
+use crate::event::{Event, Source};
+use margrave_lifecycle::message::{ForkId, decode};
+use margrave_lifecycle::order::{Manner, Order};
+use margrave_lifecycle::supervisor::Level;
+use margrave_sys::clock::monotonic;
+use margrave_sys::process;
+use margrave_sys::signal::Received;
+use std::io;
+
+impl Instance {
+    /// Turns readiness into events.
+    pub(super) fn read(&mut self, source: Source) {
+        match source {
+            Source::Signals => {
+                while let Some(signal) = self.parts.signals.next() {
+                    self.handle(Event::Signal(signal));
+                }
+            }
+            Source::Zygote(generation) => self.read_zygote(generation),
+            Source::Worker(id) => self.read_worker(id),
+            Source::Pidfd(id) => self.handle(Event::WorkerEnded(id)),
+            Source::Log => self.handle(Event::Log),
+            Source::Stats => self.handle(Event::Stats),
+            Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
+        }
+    }
+
+    pub(super) fn read_zygote(&mut self, generation: u32) {
+        loop {
+            let Some(known) = self.generations.get_mut(&generation) else { return };
+            let event = match known.zygote.recv(&mut self.buffer) {
+                Ok(Some((length, descriptors))) => match decode(&self.buffer[..length]) {
+                    Ok(message) => Event::Zygote(generation, message, descriptors),
+                    Err(error) => {
+                        self.parts.log.say(Level::Error, &format!("a zygote sent nonsense: {error}"));
+                        continue;
+                    }
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                closed => {
+                    known.booted.get_or_insert(closed.is_ok());
+                    self.handle(Event::ZygoteClosed(generation));
+                    return;
+                }
+            };
+            self.handle(event);
+        }
+    }
+
+    pub(super) fn read_worker(&mut self, id: ForkId) {
+        loop {
+            let Some(channel) = self.workers.get(&id).and_then(|worker| worker.channel.as_ref()) else {
+                return;
+            };
+            let event = match channel.recv(&mut self.buffer) {
+                Ok(Some((length, _))) => match decode(&self.buffer[..length]) {
+                    Ok(message) => Event::Worker(id, message),
+                    Err(error) => {
+                        self.parts.log.say(Level::Error, &format!("a worker sent nonsense: {error}"));
+                        continue;
+                    }
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(None) | Err(_) => {
+                    self.handle(Event::WorkerClosed(id));
+                    return;
+                }
+            };
+            self.handle(event);
+        }
+    }
+
+    pub(super) fn handle(&mut self, event: Event) {
+        match event {
+            Event::Signal(signal) => self.signal(signal),
+            Event::Zygote(generation, message, descriptors) => self.zygote(generation, message, descriptors),
+            Event::ZygoteClosed(generation) => {
+                if let Some(known) = self.generations.get(&generation) {
+                    let _ = self.poller.delete(&known.zygote);
+                }
+            }
+            Event::Worker(id, message) => self.worker(id, message),
+            Event::WorkerClosed(id) => {
+                if let Some(worker) = self.workers.get_mut(&id)
+                    && let Some(channel) = worker.channel.take()
+                {
+                    let _ = self.poller.delete(&channel);
+                }
+            }
+            Event::WorkerEnded(id) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.ended = Some(monotonic());
+                    if let Some(pidfd) = &worker.pidfd {
+                        let _ = self.poller.delete(pidfd);
+                    }
+                    self.next_look = self.next_look.min(monotonic() + REPORT_GRACE);
+                }
+            }
+            Event::Reaped(pid, ending) => self.reaped(pid, ending),
+            Event::Log => {
+                if let Some(collector) = &mut self.parts.collector {
+                    collector.drain(&self.parts.log);
+                }
+            }
+            Event::Stats => self.answer_stats(),
+            Event::StatsClient(number) => {
+                if let Some(stats) = &mut self.parts.stats {
+                    stats.proceed(number);
+                }
+            }
+            Event::Tick => self.tick(),
+        }
+    }
+
+    pub(super) fn signal(&mut self, signal: Received) {
+        let (order, cause) = match signal {
+            Received::Terminate if self.parts.settings.process.term_reloads => {
+                (Order::Reload(Manner::Graceful), "SIGTERM")
+            }
+            Received::Terminate | Received::Stop => (Order::Stop, "SIGTERM"),
+            Received::Interrupt => (Order::Halt, "SIGINT"),
+            Received::Quit => (Order::Halt, "SIGQUIT"),
+            Received::Hangup => (Order::Reload(Manner::Graceful), "SIGHUP"),
+            Received::User1 => (Order::Stacks, "SIGUSR1"),
+            Received::User2 => (Order::Upgrade, "SIGUSR2"),
+            Received::Pause => (Order::TogglePause, "SIGTSTP"),
+            Received::Child => {
+                while let Some((pid, ending)) = process::reap() {
+                    self.handle(Event::Reaped(pid, ending));
+                }
+                return;
+            }
+        };
+        self.obey_unheard(order, cause);
+    }
+}

@@ -1,0 +1,192 @@
+//! The running master: waits for events, tells the supervisor what happened, performs what it decides.
+//!
+//! A part of its work has a file each: `events` (what happens), `processes` (what zygotes and workers say), `look` (what
+//! is due by time), `orders` (what operators want), `reload`, `perform` (what the supervisor decided), `bounds` (the
+//! beginning and the end).
+
+mod bounds;
+mod events;
+mod look;
+mod orders;
+mod perform;
+mod processes;
+mod reload;
+
+use crate::Reload;
+use crate::daemon::Promise;
+use crate::error::StartError;
+use crate::event::{Event, Source};
+use crate::generation::{Generation, Worker, policy};
+use crate::listeners::{Bound, Listeners};
+use crate::locks::Locks;
+use crate::log::{Collector, Log};
+use crate::pidfile::Pidfile;
+use crate::scoreboard::Scoreboards;
+use crate::stats::StatsServer;
+use crate::touch::Touch;
+use margrave_config::Settings;
+use margrave_lifecycle::message::{ForkId, MAX_MESSAGE};
+use margrave_lifecycle::supervisor::{self, Level, Supervisor};
+use margrave_sys::clock::{monotonic, wall};
+use margrave_sys::notify::Notifier;
+use margrave_sys::poller::{Events, Poller};
+use margrave_sys::process;
+use margrave_sys::signal::Signals;
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often files, limits and deadlines are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The same, when workers are to be recycled after a number of requests.
+const CLOSE_LOOK: Duration = Duration::from_millis(200);
+
+/// Time in which a zygote reports the end of a worker that is known to have ended.
+const REPORT_GRACE: Duration = Duration::from_secs(1);
+
+/// Parts made before the instance runs.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration.
+    pub settings: Rc<Settings>,
+    /// Reads it again.
+    pub reload: Reload,
+    /// Where the master writes.
+    pub log: Log,
+    /// Takes the lines of the other processes, if they pass through us.
+    pub collector: Option<Collector>,
+    /// The stats server, if there is one.
+    pub stats: Option<StatsServer>,
+    /// The blocked signals.
+    pub signals: Signals,
+    /// Bound sockets.
+    pub listeners: Listeners,
+    /// The sockets of the first generation, until it has them.
+    pub bound: Vec<Rc<Bound>>,
+    /// Pidfiles written so far.
+    pub pidfiles: Vec<Pidfile>,
+    /// Told when the instance serves.
+    pub promise: Promise,
+    /// Told what a service manager wants to know.
+    pub notifier: Notifier,
+    /// The version to show.
+    pub version: &'static str,
+}
+
+/// The running master.
+#[derive(Debug)]
+pub struct Instance {
+    parts: Parts,
+    supervisor: Supervisor,
+    poller: Poller,
+    liveness: (OwnedFd, OwnedFd),
+    generations: BTreeMap<u32, Generation>,
+    workers: BTreeMap<ForkId, Worker>,
+    scoreboards: Scoreboards,
+    locks: Locks,
+    touch: Touch,
+    reloads: u32,
+    started: Duration,
+    next_look: Duration,
+    /// What the supervisor has yet to hear.
+    queue: VecDeque<supervisor::Event>,
+    buffer: Vec<u8>,
+    exit: Option<(i32, Option<String>)>,
+}
+
+impl Instance {
+    /// Prepares the loop; starts nothing yet.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub fn new(parts: Parts) -> Result<Self, StartError> {
+        process::adopt_orphans().map_err(StartError::system("become the reaper of orphans"))?;
+        let poller = Poller::new().map_err(StartError::system("make an epoll instance"))?;
+        poller
+            .add_readable(&parts.signals, Source::Signals.token())
+            .map_err(StartError::system("watch for signals"))?;
+        if let Some(collector) = &parts.collector {
+            let added = poller.add_readable(collector, Source::Log.token());
+            added.map_err(StartError::system("watch the log pipe"))?;
+        }
+        if let Some(stats) = &parts.stats {
+            stats.watch(&poller)?;
+        }
+        let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
+        let touch = Touch::new(&parts.settings.process.touch_reload);
+        let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
+        Ok(Self {
+            parts,
+            supervisor: Supervisor::new(seed),
+            poller,
+            liveness,
+            generations: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            scoreboards: Scoreboards::default(),
+            locks: Locks::default(),
+            touch,
+            reloads: 0,
+            started: monotonic(),
+            next_look: monotonic() + LOOK,
+            queue: VecDeque::new(),
+            buffer: vec![0; MAX_MESSAGE],
+            exit: None,
+        })
+    }
+
+    /// Runs until the instance has ended; its exit code.
+    pub fn run(mut self) -> i32 {
+        self.tell(supervisor::Event::Start(policy(&self.parts.settings)));
+        let mut events = Events::with_capacity(64);
+        let (code, reason) = loop {
+            if let Some(exit) = self.exit.take() {
+                break exit;
+            }
+            let now = monotonic();
+            let wake = self.supervisor.poll_timeout().map_or(self.next_look, |at| at.min(self.next_look));
+            if let Err(error) = self.poller.wait(&mut events, Some(round_up(wake.saturating_sub(now)))) {
+                self.parts.log.say(Level::Error, &format!("cannot wait for events: {error}"));
+                self.tell(supervisor::Event::Halt);
+            }
+            for ready in events.iter() {
+                if let Some(source) = Source::from_token(ready.token) {
+                    self.read(source);
+                }
+            }
+            let now = monotonic();
+            if now >= self.next_look || self.supervisor.poll_timeout().is_some_and(|at| now >= at) {
+                self.handle(Event::Tick);
+            }
+        };
+        self.end_strays();
+        if let Some(collector) = &mut self.parts.collector {
+            collector.finish(&self.parts.log);
+        }
+        let mut promise = std::mem::replace(&mut self.parts.promise, Promise::to_nobody());
+        // Whoever waits finds nothing of ours left when it is told.
+        drop(self);
+        if let Some(reason) = reason {
+            promise.broken(code, &reason);
+        }
+        code
+    }
+
+    /// Tells the supervisor, and performs what it decides, which may give it more to hear.
+    fn tell(&mut self, event: supervisor::Event) {
+        self.queue.push_back(event);
+        let mut commands = Vec::new();
+        while let Some(event) = self.queue.pop_front() {
+            self.supervisor.handle(monotonic(), event, &mut commands);
+            for command in commands.drain(..) {
+                self.perform(command);
+            }
+        }
+    }
+}
+
+/// Timers of the kernel end early by less than a millisecond; without this a deadline could be met twice.
+fn round_up(wait: Duration) -> Duration {
+    wait + Duration::from_millis(u64::from(!wait.is_zero()))
+}

@@ -1,0 +1,189 @@
+//! Performs what the supervisor decides.
+
+use super::Instance;
+use crate::error::StartError;
+use crate::event::Source;
+use crate::generation::{Generation, Plan, Worker};
+use crate::log::Collector;
+use margrave_lifecycle::message::{ForkId, ToWorker, ToZygote, encode};
+use margrave_lifecycle::supervisor::{self, Command, Level, Notice, Reason};
+use margrave_sys::channel::Channel;
+use margrave_sys::clock::{monotonic, wall};
+use margrave_sys::process::{self, Signal};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+
+impl Instance {
+    pub(super) fn perform(&mut self, command: Command) {
+        match command {
+            Command::SpawnZygote { generation, like } => self.spawn_zygote(generation, like),
+            Command::Fork { generation, id, worker, slot, respawn } => {
+                if let Err(error) = self.fork(generation, id, worker, slot, respawn) {
+                    self.workers.remove(&id);
+                    let errno = error.raw_os_error().unwrap_or(0);
+                    self.queue.push_back(supervisor::Event::ForkFailed { id, errno });
+                }
+            }
+            Command::Drain { id, heir, mercy } => {
+                let mercy_ms = u64::try_from(mercy.as_millis()).unwrap_or(u64::MAX);
+                let adoption = heir.and_then(|heir| self.generations.get(&heir)).map(|heir| &heir.adoption);
+                let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
+                let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
+                if let Some(worker) = self.workers.get(&id) {
+                    // A whole generation leaves: a connection passed to it by an even older one would be lost.
+                    if let Some(own) = self.generations.get(&worker.generation)
+                        && heir != Some(worker.generation)
+                    {
+                        own.adoption.end_sending();
+                    }
+                    send(worker, &message, &descriptors);
+                }
+                self.mark_leaving(id);
+            }
+            Command::StopWorker(id) => {
+                if let Some(worker) = self.workers.get(&id) {
+                    send(worker, &ToWorker::Stop, &[]);
+                }
+                self.mark_leaving(id);
+            }
+            Command::KillWorker(id) => match self.workers.get(&id) {
+                Some(Worker { pidfd: Some(pidfd), .. }) => process::kill_by_pidfd(pidfd),
+                Some(Worker { pid: Some(pid), .. }) => process::kill(*pid, Signal::KILL),
+                _ => {}
+            },
+            Command::RetireZygote(generation) => {
+                if let (Some(known), Ok(packet)) =
+                    (self.generations.get(&generation), encode(&ToZygote::Retire))
+                {
+                    // One that cannot be told is one that does not read, and is killed at its deadline.
+                    let _ = known.zygote.send(&packet, &[]);
+                }
+            }
+            Command::KillZygote(generation) => {
+                if let Some(pid) = self.generations.get(&generation).and_then(|known| known.zygote_pid) {
+                    process::kill(pid, Signal::KILL);
+                }
+            }
+            Command::Serving(_) => self.serving(),
+            Command::CloseGeneration(generation) => {
+                if let Some(gone) = self.generations.remove(&generation) {
+                    self.workers.retain(|_, worker| worker.generation != generation);
+                    self.scoreboards.put_back(gone.scoreboard);
+                }
+            }
+            Command::Note(notice) => self.note(&notice),
+            Command::Exit { code, reason } => self.exit = Some((code, reason)),
+        }
+    }
+
+    pub(super) fn note(&mut self, notice: &Notice) {
+        let overdue = match notice {
+            Notice::Overdue { worker, .. } | Notice::Recycling { worker, reason: Reason::Overdue(_), .. } => {
+                Some(worker)
+            }
+            _ => None,
+        };
+        if let Some(worker) = overdue
+            && let Some(live) = self.supervisor.live().and_then(|live| self.generations.get_mut(&live))
+        {
+            live.tallies.entry(*worker).or_default().harakiri += 1;
+        }
+        let text = notice.to_string();
+        match notice {
+            Notice::ReloadStarted { .. } => {
+                let now = monotonic().as_micros();
+                self.parts.notifier.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS={text}"));
+            }
+            Notice::ReloadDone { .. } | Notice::RolledBack { .. } => {
+                self.parts.notifier.tell(&format!("READY=1\nSTATUS={text}"));
+            }
+            Notice::Stopping { .. } => self.parts.notifier.tell(&format!("STOPPING=1\nSTATUS={text}")),
+            _ => {}
+        }
+        self.parts.log.say(notice.level(), &text);
+    }
+
+    pub(super) fn mark_leaving(&mut self, id: ForkId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.leaving = true;
+        }
+    }
+
+    pub(super) fn spawn_zygote(&mut self, number: u32, like: Option<u32>) {
+        let settings = like
+            .and_then(|like| self.generations.get(&like))
+            .map_or_else(|| Rc::clone(&self.parts.settings), |known| Rc::clone(&known.settings));
+        let started =
+            self.parts.listeners.resolve(&settings.listen, settings.host.vacuum).and_then(|listeners| {
+                let locks = self.locks.at_least(usize::from(settings.process.locks) + 1);
+                let plan = Plan {
+                    number,
+                    settings,
+                    listeners,
+                    liveness: self.liveness.0.as_fd(),
+                    locks: locks.map_err(StartError::system("make shared memory"))?,
+                    output: self.parts.collector.as_ref().map(Collector::write_end),
+                    reloads: self.reloads,
+                };
+                Generation::start(plan, &mut self.scoreboards)
+            });
+        match started {
+            Ok(generation) => {
+                if let Err(error) =
+                    self.poller.add_readable(&generation.zygote, Source::Zygote(number).token())
+                {
+                    self.parts.log.say(Level::Error, &format!("cannot watch the zygote: {error}"));
+                }
+                self.generations.insert(number, generation);
+            }
+            Err(error) => self
+                .queue
+                .push_back(supervisor::Event::ZygoteGone { generation: number, why: error.to_string() }),
+        }
+    }
+
+    pub(super) fn fork(
+        &mut self,
+        generation: u32,
+        id: ForkId,
+        worker: u16,
+        slot: u16,
+        respawn: u32,
+    ) -> io::Result<()> {
+        let known = self.generations.get_mut(&generation).ok_or(io::ErrorKind::NotFound)?;
+        let (ours, theirs) = Channel::pair()?;
+        ours.set_nonblocking()?;
+        if let Some(row) = known.scoreboard.slot(slot) {
+            row.clear();
+        }
+        let packet = encode(&ToZygote::Fork { id, worker, slot, respawn }).map_err(io::Error::other)?;
+        known.zygote.send(&packet, &[theirs.as_fd()])?;
+        self.poller.add_readable(&ours, Source::Worker(id).token())?;
+        let tally = known.tallies.entry(worker).or_default();
+        tally.spawned += 1;
+        tally.last_spawn = wall();
+        self.workers.insert(
+            id,
+            Worker {
+                generation,
+                worker,
+                slot,
+                channel: Some(ours),
+                pid: None,
+                pidfd: None,
+                ended: None,
+                ready: false,
+                leaving: false,
+            },
+        );
+        Ok(())
+    }
+}
+
+fn send(worker: &Worker, message: &ToWorker, descriptors: &[BorrowedFd<'_>]) {
+    if let (Some(channel), Ok(packet)) = (&worker.channel, encode(message)) {
+        // One that cannot be told has ended, or is killed at its deadline.
+        let _ = channel.send(&packet, descriptors);
+    }
+}
