@@ -57,7 +57,6 @@ pub struct Zygote {
     control: Option<Channel>,
     inheritance: Option<Inheritance>,
     instance: &'static Instance,
-    settings: String,
     children: Vec<Child>,
     retiring: bool,
 }
@@ -103,7 +102,6 @@ impl Zygote {
             control: Some(control),
             inheritance: Some(Inheritance { listeners, liveness, adoption, fellows }),
             instance,
-            settings: text,
             children: Vec::new(),
             retiring: false,
         })
@@ -111,8 +109,8 @@ impl Zygote {
 
     /// The whole configuration, as JSON.
     #[getter]
-    fn settings(&self) -> &str {
-        &self.settings
+    fn settings(&self) -> Result<String, Error> {
+        Ok(serde_json::to_string(&self.instance.settings)?)
     }
 
     /// Pid of the master.

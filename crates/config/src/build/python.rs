@@ -24,6 +24,7 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         autoreload: autoreload(values),
         catch_exceptions: values.flag("catch-exceptions").unwrap_or(default.catch_exceptions),
         warmup: values.text("warmup").map(str::to_owned),
+        preload_urls: values.flag("preload-urls").unwrap_or(default.preload_urls),
         switch_interval: switch_interval(values).unwrap_or(default.switch_interval),
         optimize: values.bounded("optimize", 0, 2).map_or(default.optimize, |level| level as u8),
     }

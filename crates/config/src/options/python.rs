@@ -23,6 +23,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["py-autoreload", "py-auto-reload", "python-autoreload", "python-auto-reload"], Kind::Seconds, "Reloads when a module changes, looking every so many seconds.").works(),
     flag(&["catch-exceptions"], "Shows the traceback to the client; for development.").works(),
     value(&["warmup"], Kind::Text, "Path requested once before workers are forked, so that they share more memory; new in Margrave.").works(),
+    value(&["preload-urls"], Kind::Flag, "Imports the URL configuration of a Django site before workers are forked, on by default; a reload into a broken one is rolled back; new in Margrave.").optional().works(),
     value(&["switch-interval"], Kind::Duration, "How long a Python thread runs before another may; new in Margrave.").works(),
     flag(&["enable-threads"], "Lets threads of the application run.").short('T').accepted("threads of the application always run"),
     value(&["optimize"], Kind::Integer, "Level of Python's -O.").short('O').works(),
