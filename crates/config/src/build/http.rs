@@ -1,6 +1,7 @@
 //! Limits and timeouts of the wire protocols.
 
 use super::values::Values;
+use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::settings::{HttpSettings, Trust};
 use crate::values;
@@ -54,7 +55,7 @@ fn body_memory(values: &mut Values<'_>) -> Option<usize> {
             "`{}` is no number and means off in uWSGI; bodies are read ahead anyway, remove the option",
             setting.text()
         );
-        values.warn(setting, message);
+        values.warn_mended(setting, message, Some(Repair::CommentOut));
         return None;
     }
     bytes(values, "post-buffering")

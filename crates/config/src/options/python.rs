@@ -8,9 +8,9 @@ const NO_PASTE: &str =
 
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
-    value(&["module", "wsgi"], Kind::Text, "The application: `package.module`, `package.module:callable` or `package.module:factory()`.").short('w').works(),
+    value(&["module", "wsgi"], Kind::Module, "The application: `package.module`, `package.module:callable` or `package.module:factory()`.").short('w').works(),
     value(&["wsgi-file", "file"], Kind::Path, "The application: a Python file.").works(),
-    value(&["callable"], Kind::Text, "Name of the application object; `application` by default.").works(),
+    value(&["callable"], Kind::Name, "Name of the application object; `application` by default.").works(),
     value(&["mount"], Kind::KeyValue, "An application below a path, as `/path=module:callable` or `/path=file.py`.").list().works(),
     value(&["home", "virtualenv", "venv", "pyhome"], Kind::Path, "Virtual environment whose Python and packages are used.").short('H').works(),
     value(&["python"], Kind::Path, "Python interpreter to run, as a path or a name; in uWSGI this runs a script.").works(),

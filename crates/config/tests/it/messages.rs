@@ -50,8 +50,8 @@ fn unknown_keys_are_named_with_a_suggestion() {
 
 #[test]
 fn slips_of_typing_are_recognized() {
-    check("static-map /a = /b", "`=` is missing behind `static-map`, write `static-map = /a=/b`");
-    check("env DJANGO = x", "`=` is missing behind `env`, write `env = DJANGO=x`");
+    check("static-map /a = /b", "it is read as `static-map = /a=/b`");
+    check("env DJANGO = x", "site.ini:2: env: `=` is missing behind `env`, so that uWSGI ignores the line");
     check("master true", "`=` is missing behind `master`, write `master = true`");
     check("socket /tmp/x.sock", "write `socket = /tmp/x.sock`");
     check("processes: 4", "write `processes = 4`, with `=`");
@@ -108,13 +108,54 @@ fn expressions_that_nothing_replaces_are_named() {
 }
 
 #[test]
-fn quotes_are_kept_and_named() {
-    check("chdir = \"/srv\"", "the quotes in `\"/srv\"` are part of the value; remove them");
-    check("env=\"A=1\"", "the quotes in `\"A=1\"` are part of the value");
-    check("env = A='1'", "are part of the value; remove them");
-    check("socket = \"/run/a.sock\"", "the quotes in");
-    check_error("http = \":8000\"", "site.ini:2: http: \":8000\" has quotes; remove them");
-    check_error("processes = \"4\"", "site.ini:2: processes: \"4\" is no number; remove the quotes");
+fn quotes_are_named_and_left_out_where_they_cannot_be_meant() {
+    let left_out = "for a part of the value, here they are left out; write";
+    for option in [
+        "chdir = \"/srv\"",
+        "env=\"A=1\"",
+        "socket = '/run/a.sock'",
+        "http = \":8000\"",
+        "processes = \"4\"",
+        "module = \"app:app\"",
+        "uid = \"nobody\"",
+    ] {
+        check(option, left_out);
+        let mut settings = run_options(option).unwrap().settings;
+        settings.opt.clear();
+        let shown = format!("{settings:?}");
+        let value = option.split_once('=').unwrap().1.trim().trim_matches(['"', '\'']);
+        assert!(!shown.contains(&format!("\\\"{value}")), "{shown}");
+    }
+    check("env = A='1'", "the quotes in `A='1'` are part of the value; remove them");
+    check("procname = \"site\"", "the quotes in `\"site\"` are part of the value; remove them");
+    check("disable-logging = \"false\"", "\"false\" counts as true because of its quotes; write false");
+    check_error("processes = \"many\"", "`many` is no number");
+}
+
+#[test]
+fn strict_refuses_what_misleads_and_nothing_else() {
+    for option in [
+        "vaccum = 1",
+        "static-map /a = /b",
+        "procname = site ; main",
+        "chdir = \"/srv\"",
+        "disable-logging = false ; keep",
+        "listen = 1k",
+        "[other",
+    ] {
+        check_error(&format!("strict = true\n{option}"), "site.ini:3: ");
+    }
+    for option in [
+        "processes = 2 ; two",
+        "master = true ; always",
+        "hook-master-start = unix_signal:15 gracefully_kill_them_all",
+        "plugins = python3",
+        "post-buffering = true",
+        "chdir = $(NOT_SET)/x",
+    ] {
+        let outcome = run_options(&format!("strict = true\n{option}"));
+        assert!(outcome.is_ok(), "{option}: {outcome:?}");
+    }
 }
 
 #[test]
