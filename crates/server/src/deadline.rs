@@ -65,6 +65,9 @@ impl Reactor {
         if connection.phase != Phase::InApp {
             return;
         }
+        // Its thread may wait for the client.
+        connection.inflow = None;
+        self.roles.wake_waiter(slot);
         match forfeit {
             Forfeit::AfterHead => self.close(slot),
             Forfeit::BeforeHead => {

@@ -17,8 +17,10 @@ mod fellows;
 mod files;
 mod intake;
 mod lane;
+mod live;
 mod log;
 mod output;
+mod pace;
 mod passing;
 mod proxied;
 mod reactor;
@@ -32,6 +34,7 @@ mod watcher;
 pub use body::Body;
 pub use exchange::{Exchange, SendError, Written};
 pub use fellows::Fellows;
+pub use live::BodyFault;
 pub use threads::Server;
 
 use margrave_config::Settings;

@@ -120,8 +120,7 @@ impl Site {
             poller.add_readable(inbox, Token::Inbox.encode())?;
         }
         let log = RequestLog::new(&settings.log, &settings.process, parts.worker);
-        let limits =
-            Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
+        let limits = limits(&settings.http);
         Ok(Self {
             limits,
             capacity: records::capacity(&settings.process, &settings.listen),
@@ -182,6 +181,21 @@ impl Listener {
             _ => String::new(),
         };
         Some(Self { fd, protocol: *protocol, address: info.address, port, routes: option == "http" })
+    }
+}
+
+/// What a request may be at most.
+fn limits(http: &HttpSettings) -> Limits {
+    let default = Limits::default();
+    Limits {
+        head: http.buffer_size,
+        fields: http.max_vars.unwrap_or(default.fields),
+        variables: http.max_vars.unwrap_or(default.variables),
+        field: http.max_field_size.unwrap_or(http.buffer_size),
+        target: http.max_target_size,
+        body: http.limit_post,
+        chunk_line: http.max_chunk_line,
+        trailers: http.max_trailers_size,
     }
 }
 

@@ -174,9 +174,26 @@ fn units_of_values() {
     assert_eq!(found.log.log_slow, Some(Duration::from_millis(250)));
     assert_eq!(found.python.switch_interval, Duration::from_millis(1));
     assert_eq!((found.http.buffer_size, found.http.body_memory), (32_768, 8192));
-    assert_eq!(found.http.io_timeout, Duration::from_secs(300));
+    let timeouts = (found.http.head_timeout, found.http.body_timeout, found.http.write_timeout);
+    assert_eq!(timeouts, (Duration::from_secs(300), Duration::from_secs(300), Duration::from_secs(300)));
     assert_eq!(found.http.keepalive, Some(Duration::from_secs(5)));
     assert_eq!(found.host.umask, Some(0o22));
+}
+
+#[test]
+fn limits_of_requests_have_names() {
+    let found = settings(
+        "max-vars = 90\nmax-field-size = 8190\nmax-target-size = 4094\nmax-chunk-line = 99\nmax-trailers-size = 98\nkeepalive-requests = 97\n\
+         http-headers-timeout = 10\nhttp-timeout = 20\nwrite-timeout = 30\nmin-rate = 0\nbody-file-limit = 96\nwrite-file-limit = 0\n\
+         drain-limit = 95\nbody-read-warning = 3\n",
+    )
+    .http;
+    assert_eq!((found.max_vars, found.max_field_size), (Some(90), Some(8190)));
+    assert_eq!((found.max_target_size, found.max_chunk_line, found.max_trailers_size), (4094, 99, 98));
+    let seconds = [found.head_timeout, found.body_timeout, found.write_timeout].map(|time| time.as_secs());
+    assert_eq!((seconds, found.keepalive_requests, found.min_rate), ([10, 20, 30], 97, 0));
+    assert_eq!((found.body_file, found.write_file, found.drain_limit), (96, 0, 95));
+    assert_eq!(found.body_read_warning, 3 << 20);
 }
 
 #[test]
