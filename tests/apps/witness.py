@@ -47,6 +47,7 @@ def application(environ, start_response):
     query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True, encoding="latin-1")
     entry = {"environ": {name: value for name, value in environ.items() if isinstance(value, str)}}
     entry["types"] = {name: type(value).__name__ for name, value in environ.items()}
+    entry["place"] = os.getcwd()
     entry["terminated"] = bool(environ.get("wsgi.input_terminated"))
     try:
         entry["body"] = shown(read(environ["wsgi.input"], dict(query).get("read", "all")))
@@ -55,7 +56,7 @@ def application(environ, start_response):
         note(entry)
         raise
     line = note(entry)
-    if environ["PATH_INFO"] == "/answer":
+    if environ.get("PATH_INFO") == "/answer":
         return Plan(query).answer(environ, start_response)
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(line)))])
     return [line]

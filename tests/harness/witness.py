@@ -162,7 +162,12 @@ def check_planned(expected, answer):
     assert len(lengths) + len(codings) <= 1 and codings in ([], ["chunked"])
 
 
-def check_broken_off(case, address, witness):
+def http_status(data):
+    """The status of an answer, however it goes on."""
+    return int(data.split(b" ")[1])
+
+
+def check_broken_off(case, address, witness, status=http_status):
     """A request that its client does not complete: whatever comes, the application must not have seen a complete one."""
     witness.new()
     with connect(address) as link:
@@ -171,7 +176,7 @@ def check_broken_off(case, address, witness):
                 link.sendall(step)
         link.shutdown(socket.SHUT_WR)
         rest = Reader(link).rest()
-    assert not rest or int(rest.split(b" ")[1]) >= 400, f"it was answered: {rest[:300]!r}"
+    assert not rest or status(rest) >= 400, f"it was answered: {rest[:300]!r}"
     assert all("error" in note for note in witness.new()), "it was served as if it were complete"
 
 
@@ -202,3 +207,43 @@ def play_behind(case, address, witness):
     echoing = [note for note in witness.new() if "error" not in note and note["environ"]["PATH_INFO"] != "/answer"]
     echoed = [json.loads(answer.body) for answer in answers if answer.get("Content-Type") == "application/json"]
     assert echoed == echoing, "what the client got of the application is not what the application has served"
+
+
+def check_one(case, address, witness, parse):
+    """Plays a case of a protocol whose connections end with the answer; `parse` takes the answer apart. The answer."""
+    if case.then == "broken":
+        return check_broken_off(case, address, witness, lambda data: parse(data).status)
+    witness.new()
+    with connect(address) as link:
+        for step in case.steps:
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+            elif step is END:
+                link.shutdown(socket.SHUT_WR)
+            else:
+                try:
+                    link.sendall(step)
+                except OSError:
+                    break  # it was refused before it was complete: the answer says so
+        data = Reader(link).rest()
+    noted = witness.new()
+    complete = [note for note in noted if "error" not in note]
+    assert not [note for note in noted if note["environ"].get("PATH_INFO") == SMUGGLED], f"smuggled: {noted}"
+    assert len(complete) == sum(not isinstance(expected, Refused) for expected in case.answers), f"these were served: {complete}"
+    if not case.answers:
+        assert not data
+        return None
+    (expected,) = case.answers
+    answer = parse(data)
+    if isinstance(expected, Seen):
+        assert answer.status == 200 and json.loads(answer.body) == complete[0]
+        check_seen(expected, complete[0])
+    elif isinstance(expected, Refused):
+        assert answer.status in expected.statuses and len(answer.body) < 500, answer
+    elif expected.broken:
+        assert int(answer.get("Content-Length")) > len(answer.body), "it looks complete"
+    else:
+        assert (answer.status, answer.body) == (expected.status, expected.body)
+        for name, value in expected.fields.items():
+            assert answer.all(name) == ([] if value is None else value if isinstance(value, list) else [value]), answer
+    return answer
