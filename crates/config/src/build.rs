@@ -10,6 +10,7 @@ mod host;
 mod http;
 mod listen;
 mod log;
+mod loggers;
 mod process;
 mod python;
 mod static_files;

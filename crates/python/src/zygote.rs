@@ -20,6 +20,7 @@ use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
+use margrave_sys::process::redirect_output;
 use margrave_sys::shm::SharedWords;
 use pyo3::prelude::*;
 use std::fs::File;
@@ -156,6 +157,11 @@ impl Zygote {
             match receive(control)? {
                 None => return Ok(None),
                 Some((ToZygote::Retire, _)) => self.retiring = true,
+                Some((ToZygote::Output, descriptors)) => {
+                    for output in &descriptors {
+                        redirect_output(output)?;
+                    }
+                }
                 Some((ToZygote::Fork { id, worker, slot, respawn }, mut descriptors)) => {
                     let control = descriptors.pop().ok_or(Error::Boot)?;
                     if let Some(worker) = self.fork(py, Order { id, worker, slot, respawn, control })? {

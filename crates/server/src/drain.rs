@@ -63,6 +63,10 @@ impl Reactor {
                         self.begin_drain(Duration::from_millis(mercy_ms), heirs);
                     }
                     Ok(ToWorker::Stop) => self.end(Ending::Stopped),
+                    Ok(ToWorker::Output) => descriptors.iter().for_each(|output| {
+                        // Without it the old file goes on, which is better than nothing.
+                        let _ = margrave_sys::process::redirect_output(output);
+                    }),
                     Err(error) => self.site.log.say(format_args!("from the master: {error}")),
                 },
                 Ok(None) => return self.handle_master_gone(),

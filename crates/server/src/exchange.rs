@@ -468,6 +468,7 @@ impl<'a> Exchange<'a> {
             pieces: self.pieces,
             via_file: self.via_file,
             failed_writes: self.gone,
+            failed_reads: false,
             overdue: (!mine).then_some(OVERDUE_STATUS),
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);

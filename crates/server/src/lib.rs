@@ -19,6 +19,7 @@ mod intake;
 mod lane;
 mod live;
 mod log;
+mod log_writer;
 mod output;
 mod pace;
 mod passing;

@@ -119,7 +119,8 @@ impl Site {
         if let Some(inbox) = inbox {
             poller.add_readable(inbox, Token::Inbox.encode())?;
         }
-        let log = RequestLog::new(&settings.log, &settings.process, parts.worker);
+        let own = row(scoreboard.words(), layout, parts.slot)?;
+        let log = RequestLog::new(&settings.log, &settings.process, parts.worker, own)?;
         let limits = limits(&settings.http);
         Ok(Self {
             limits,
@@ -136,7 +137,7 @@ impl Site {
             adoption,
             fellows: parts.fellows,
             _liveness: liveness,
-            slot: row(scoreboard.words(), layout, parts.slot)?,
+            slot: own,
             instance: row(scoreboard.words(), layout, 0)?,
             log,
             files: StaticFiles::new(&settings.static_files),

@@ -9,8 +9,27 @@ use crate::values;
 use std::collections::{HashMap, HashSet};
 
 /// Options whose values may well hold quotes, `;` and `#`.
-const FREE_TEXT: [&str; 7] =
-    ["log-format", "log-date", "add-header", "pyargv", "hook-master-start", "logger", "req-logger"];
+const FREE_TEXT: [&str; 19] = [
+    "log-format",
+    "log-date",
+    "log-json",
+    "log-encoder",
+    "log-req-encoder",
+    "worker-log-encoder",
+    "worker-log-req-encoder",
+    "log-route",
+    "log-req-route",
+    "log-drain",
+    "log-req-drain",
+    "log-filter",
+    "worker-logger",
+    "worker-logger-req",
+    "add-header",
+    "pyargv",
+    "hook-master-start",
+    "logger",
+    "req-logger",
+];
 
 /// Notes what is odd about every setting.
 pub fn check(values: &mut Values<'_>) {

@@ -184,6 +184,12 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
     check_error("logger = nolog:x", "is no logger that Margrave has");
+    check_error("logger = rsyslog:h,me,192", "`192` is no priority");
+    check_error("log-route = db x", "no logger is named `db`");
+    check_error("logger = db stdio\nlog-route = db", "`db` has no pattern");
+    check_error("log-drain = (", "is no regular expression");
+    check_error("log-encoder = base64", "is no encoder that Margrave has");
+    check_error("log-encoder = format", "`format` needs a template");
     for mode in ["66", "6660", "1234", "0", "66 ; x"] {
         check_error(&format!("chmod-socket = {mode}"), "write exactly three octal digits such as 660");
     }
@@ -245,7 +251,7 @@ fn what_uwsgi_starts_with_is_no_reason_to_refuse() {
     check("mount = example.com|/a=app", "mounting at a host is not built yet, so this has no effect");
     check("mount = example.com|/a=app", "write `mount = /a=...`, without `example.com|`");
     check("mount = a=app", "`a` is no path, so no request gets there and this has no effect");
-    check("logger = rsyslog:127.0.0.1:514,x", "the logger `rsyslog` of uWSGI is not built yet");
+    check("logger = redislog:127.0.0.1:6379,x", "Margrave has no logger `redislog`");
     for mode in ["660", "0660", "0o660", "660 ; x"] {
         let loaded = run_options(&format!("socket = /a\nchmod-socket = {mode}")).expect(mode);
         assert_eq!(loaded.settings.listen.chmod, Some(0o660), "{mode}");
