@@ -3,8 +3,6 @@
 //! The only place that prints and exits. A small file on purpose: configuration is `margrave-config`, everything that
 //! runs is `margrave-master`.
 
-mod fix;
-
 use margrave_config::check::{CheckRequest, check};
 use margrave_config::{Command, Diagnostic, Loaded, help, load, search};
 use margrave_master::pidfile::{Order, send};
@@ -18,7 +16,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let mut world = OsWorld::new();
+    let mut world = OsWorld::new(Box::new(margrave_sources::Outside));
     match args.get(1).map(String::as_str) {
         Some("check") => return exit_code(check_files(&args[2..], &world)),
         Some("options") => {
@@ -53,11 +51,30 @@ fn main() -> ExitCode {
             0
         }
         Command::Help(topic) => explain(topic.as_deref()),
-        Command::Exit(code) => *code,
+        Command::Exit(code) => fall_back(*code, loaded.fallback.as_deref(), &args),
+        Command::AppendData(path) => append_data(path),
         Command::Stop(path) => order(path, Order::Stop),
         Command::Reload(path) => order(path, Order::Reload),
     };
     exit_code(code)
+}
+
+/// `binary-append-data`: the file and its length, as `data://` finds them behind the executable.
+fn append_data(path: &std::path::Path) -> i32 {
+    let written = std::fs::read(path).and_then(|mut data| {
+        data.extend_from_slice(&(data.len() as u64).to_le_bytes());
+        io::stdout().lock().write_all(&data)
+    });
+    match written {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&[format!(
+                "margrave: error: binary-append-data: {}: {error}; name a file that can be read",
+                path.display()
+            )]);
+            1
+        }
+    }
 }
 
 /// `--help`, of all or of one option or subject.
@@ -84,12 +101,9 @@ fn check_files(arguments: &[String], world: &OsWorld) -> i32 {
             return USAGE_ERROR;
         }
     };
+    let report = check(&request, world);
     let color =
         io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if request.fix {
-        return fix::run(&request, world, color);
-    }
-    let report = check(&request, world);
     let text = if request.json { report.json() } else { report.render(world, color) };
     print(&[text.trim_end().to_owned()]);
     report.exit_code

@@ -74,7 +74,7 @@ impl<'a> CommandLine<'a> {
             None if custom.iter().any(|option| option.name == name && option.needs_argument()) => {
                 Argument::Required
             }
-            None => Argument::Optional,
+            None => Argument::None,
         };
         let value = match (kind, attached) {
             (Argument::None, Some(_)) => {
@@ -130,8 +130,9 @@ fn full_name(given: &str, custom: &[CustomOption]) -> Result<String, Problem> {
     }
     let known = options::names().map(str::to_owned).chain(custom.iter().map(|option| option.name.clone()));
     let candidates: Vec<String> = known.filter(|name| !given.is_empty() && name.starts_with(given)).collect();
-    let rows: Vec<Option<&str>> =
-        candidates.iter().map(|name| options::find(name).map(|row| row.name())).collect();
+    // Names of one option count as one.
+    let rows: Vec<&str> =
+        candidates.iter().map(|name| options::find(name).map_or(name.as_str(), |row| row.name())).collect();
     match candidates.as_slice() {
         [] => Err(problem(match suggest::option_for(given) {
             Some(meant) => format!("there is no option --{given}; did you mean --{meant}?"),
@@ -139,7 +140,7 @@ fn full_name(given: &str, custom: &[CustomOption]) -> Result<String, Problem> {
                 format!("there is no option --{given}; placeholders are set by --set-placeholder {given}=...")
             }
         })),
-        [first, ..] if rows.iter().all(|row| row.is_some() && *row == rows[0]) => Ok(first.clone()),
+        [first, ..] if rows.iter().all(|row| *row == rows[0]) => Ok(first.clone()),
         several => {
             let list = several.iter().map(|name| format!("--{name}")).collect::<Vec<_>>().join(", ");
             Err(problem(format!("option --{given} is ambiguous; write one of {list}")))

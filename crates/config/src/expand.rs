@@ -34,20 +34,24 @@ pub fn expand<E>(
     mut resolve: impl FnMut(&str) -> Result<Option<String>, E>,
 ) -> Result<Expansion, E> {
     let mut text = value.to_owned();
-    let mut open: Vec<(usize, bool)> = Vec::new();
+    // Where the expression begins, and how many of its parentheses are open.
+    let mut open: Option<(usize, usize)> = None;
     let mut replacements = 0;
     let mut at = 0;
     while at < text.len() {
         let bytes = text.as_bytes();
-        match bytes[at] {
-            byte if byte == symbol && bytes.get(at + 1) == Some(&b'(') => {
-                open.push((at, true));
+        match (bytes[at], open) {
+            (byte, _) if byte == symbol && bytes.get(at + 1) == Some(&b'(') => {
+                open = Some((at, 1));
                 at += 2;
                 continue;
             }
-            b'(' if !open.is_empty() => open.push((at, false)),
-            b')' => {
-                if let Some((start, true)) = open.pop() {
+            // The symbol alone ends an expression that holds it.
+            (byte, _) if byte == symbol => open = None,
+            (b'(', Some((start, depth))) => open = Some((start, depth + 1)),
+            (b')', Some((start, depth))) => {
+                open = Some((start, depth - 1)).filter(|(_, depth)| *depth > 0);
+                if depth == 1 {
                     let inner = &text[start + 2..at];
                     let replacement = if inner.is_empty() { None } else { resolve(inner)? };
                     if let Some(replacement) = replacement {
@@ -56,7 +60,7 @@ pub fn expand<E>(
                         if replacements > MAX_REPLACEMENTS || text.len() > MAX_VALUE_BYTES {
                             return Ok(Expansion::Endless);
                         }
-                        open.clear();
+                        open = None;
                         at = 1;
                         continue;
                     }

@@ -28,12 +28,12 @@ mod suggest;
 mod values;
 mod world;
 
-pub use diagnostic::{Diagnostic, Origin, Repair, Severity, Topic};
+pub use diagnostic::{Diagnostic, Origin, Severity, Topic};
 pub use error::{ConfigError, Problem};
 pub use help::{help, reference, search};
 pub use memory::MemoryWorld;
 pub use settings::Settings;
-pub use world::{Entry, EntryKind, World};
+pub use world::{Embedded, Entry, EntryKind, Ran, Sources, World};
 
 use loader::{Halt, Loader, Reading};
 use std::path::PathBuf;
@@ -75,6 +75,9 @@ pub enum Command {
     Stop(PathBuf),
     /// Reload the instance whose pidfile this is.
     Reload(PathBuf),
+    /// Write this file to standard output, followed by its length in 8 bytes, little endian: `data://0` once it stands behind
+    /// the executable.
+    AppendData(PathBuf),
 }
 
 /// Reads the whole configuration of one instance: environment, command line and the files that they name.
@@ -96,13 +99,12 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
     // Settings that took effect before `version` are checked, as uWSGI does; other commands do not care.
     if matches!(command, Command::Run | Command::Version) {
         let built = build::build(&reading, world);
-        reading.findings.extend(built.findings);
-        if reading.is_strict {
-            reading.findings.iter_mut().for_each(make_strict);
-        }
-        let is_error = |finding: &mut Diagnostic| finding.severity == Severity::Error;
-        let errors: Vec<Diagnostic> = reading.findings.extract_if(.., is_error).collect();
+        let errors = built.errors();
+        reading
+            .findings
+            .extend(built.findings.into_iter().filter(|finding| finding.severity != Severity::Error));
         if !errors.is_empty() {
+            forget_later_lines(&mut reading, &errors);
             return Err(fail(Problem::Invalid(errors), reading));
         }
         if command == Command::Run {
@@ -113,6 +115,7 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
         }
     }
     let Reading { mut findings, missing_sections, output, shown, fallback, .. } = reading;
+    let output = output.into_iter().map(|line| line.text).collect();
     findings.extend(missing_sections);
     diagnostic::sort(&mut findings);
     let (notices, diagnostics) =
@@ -120,38 +123,13 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
     Ok(Loaded { settings, diagnostics, notices, output, shown, command, fallback })
 }
 
-/// Reads as [`load`] does and finds everything there is to say: it goes on after problems and obeys no command.
-pub(crate) fn examine(args: &[String], world: &dyn World) -> Vec<Diagnostic> {
-    let mut loader = Loader::new(world).for_check();
-    let outcome = loader.run(args);
-    let mut reading = loader.into_reading();
-    if let Err(Halt::Problem(problem)) = outcome {
-        reading.findings.extend(problem.into_findings());
-    }
-    let built = build::build(&reading, world);
-    reading.findings.extend(built.findings);
-    let is_sound = reading.findings.iter().all(|finding| finding.severity != Severity::Error);
-    if is_sound && !has_purpose(&built.settings) {
-        let findings = without_purpose(&mut reading).into_findings();
-        // A section that is not there is a warning beside others, and an error when nothing else is there.
-        let errors = findings.into_iter().map(|mut finding| {
-            finding.severity = Severity::Error;
-            finding
-        });
-        reading.findings.extend(errors);
-    }
-    if reading.is_strict {
-        reading.findings.iter_mut().for_each(make_strict);
-    }
-    reading.findings.extend(std::mem::take(&mut reading.missing_sections));
-    diagnostic::sort(&mut reading.findings);
-    reading.findings
-}
-
-/// `strict`: what misleads is an error. Unknown names are errors from the start.
-fn make_strict(finding: &mut Diagnostic) {
-    if finding.misleads {
-        finding.severity = Severity::Error;
+/// Keeps of the printed lines those before the first setting that is wrong: uWSGI stops there.
+fn forget_later_lines(reading: &mut Reading, errors: &[Diagnostic]) {
+    let is_wrong = |setting: &loader::Setting| {
+        errors.iter().any(|error| error.origin == setting.origin && error.option == setting.name)
+    };
+    if let Some(first) = reading.settings.iter().position(is_wrong) {
+        reading.output.retain(|line| line.after <= first);
     }
 }
 
@@ -165,7 +143,7 @@ fn fail(problem: Problem, reading: Reading) -> ConfigError {
         problem: Box::new(problem),
         diagnostics,
         notices,
-        output: reading.output,
+        output: reading.output.into_iter().map(|line| line.text).collect(),
         shown: reading.shown,
         fallback: reading.fallback.map(String::into_boxed_str),
     }

@@ -10,7 +10,6 @@ mod custom;
 mod directives;
 mod expansion;
 mod files;
-mod slips;
 mod unknown;
 
 pub use custom::CustomOption;
@@ -24,7 +23,7 @@ use crate::magic::MagicTable;
 use crate::options::{self, Directive, OptionRow};
 use crate::raw::{Entry, RawConfig};
 use crate::world::World;
-use crate::{Command, start_form};
+use crate::{Command, source, start_form};
 use blocks::Block;
 
 /// Keys of one configuration, loops counted out.
@@ -56,6 +55,15 @@ pub struct Setting {
     pub value: Option<String>,
     /// Where it was written.
     pub origin: Origin,
+}
+
+/// A line for standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// The line.
+    pub text: String,
+    /// How many settings took effect before it.
+    pub after: usize,
 }
 
 /// Why reading ends early.
@@ -91,8 +99,11 @@ pub struct Loader<'w> {
     custom: Vec<CustomOption>,
     /// Blocks that are open in the source being read, the innermost last.
     blocks: Vec<Block>,
+    /// Blocks whose lines are being obeyed, in one another.
+    running_blocks: usize,
     /// The last ini file loaded, which `:section` means.
     last_file: Option<String>,
+    reader: source::Reader,
     depth: usize,
     loads: usize,
     expanded_bytes: usize,
@@ -103,6 +114,8 @@ pub struct Loader<'w> {
     blacklist: Option<Vec<String>>,
     whitelist: Option<Vec<String>>,
     strict: bool,
+    /// The `mode` of the XML elements that count.
+    mode: Option<String>,
     wants_show: bool,
     asked: Vec<String>,
     /// Keys that some expression or condition refers to.
@@ -110,9 +123,7 @@ pub struct Loader<'w> {
     settings: Vec<Setting>,
     findings: Vec<Diagnostic>,
     missing_sections: Vec<Diagnostic>,
-    output: Vec<String>,
-    /// In a check, what would have ended a start; nothing outside checks.
-    problems: Option<Vec<Diagnostic>>,
+    output: Vec<Printed>,
 }
 
 /// What reading gave.
@@ -129,15 +140,13 @@ pub struct Reading {
     /// Warnings of sections that are not there; worse when nothing else gives the instance a purpose.
     pub missing_sections: Vec<Diagnostic>,
     /// Lines for standard output.
-    pub output: Vec<String>,
+    pub output: Vec<Printed>,
     /// The text of `show-config`.
     pub shown: Option<String>,
     /// The table, for `uwsgi.opt`.
     pub raw: RawConfig,
     /// `uwsgi.magic_table`.
     pub magic: Vec<(char, String)>,
-    /// Whether traps and unknown options are errors (`strict`).
-    pub is_strict: bool,
 }
 
 impl<'w> Loader<'w> {
@@ -152,7 +161,9 @@ impl<'w> Loader<'w> {
             raw: RawConfig::default(),
             custom: Vec::new(),
             blocks: Vec::new(),
+            running_blocks: 0,
             last_file: None,
+            reader: source::Reader::default(),
             depth: 0,
             loads: 0,
             expanded_bytes: 0,
@@ -162,6 +173,7 @@ impl<'w> Loader<'w> {
             blacklist: None,
             whitelist: None,
             strict: false,
+            mode: None,
             wants_show: false,
             asked: Vec::new(),
             referenced: std::collections::HashSet::new(),
@@ -169,41 +181,7 @@ impl<'w> Loader<'w> {
             findings: Vec::new(),
             missing_sections: Vec::new(),
             output: Vec::new(),
-            problems: None,
         }
-    }
-
-    /// The same for `margrave check`: goes on after problems, and obeys no command.
-    pub fn for_check(mut self) -> Self {
-        self.problems = Some(Vec::new());
-        self
-    }
-
-    /// Passes the end of reading on; in a check its reason is noted instead, and reading goes on.
-    fn tolerate(&mut self, outcome: Result<(), Halt>, key: &str, origin: &Origin) -> Result<(), Halt> {
-        let Some(problems) = &mut self.problems else { return outcome };
-        match outcome {
-            Ok(()) => {}
-            // Bounds are there to end what would not end.
-            Err(halt @ Halt::Problem(Problem::TooLarge { .. })) => return Err(halt),
-            Err(Halt::Problem(problem)) => {
-                problems.extend(problem.into_findings().into_iter().map(|mut finding| {
-                    if finding.option.is_empty() && finding.origin == *origin {
-                        key.clone_into(&mut finding.option);
-                    }
-                    finding
-                }));
-            }
-            Err(Halt::Command(command)) => {
-                let effect = match command {
-                    Command::Exit(code) => format!("ends the program with exit code {code}"),
-                    _ => "asks for something else than a start".to_owned(),
-                };
-                let message = format!("this {effect}, so nothing is served; remove it");
-                self.findings.push(Diagnostic::warning(origin, key, message));
-            }
-        }
-        Ok(())
     }
 
     /// Reads everything and obeys all directives.
@@ -223,10 +201,8 @@ impl<'w> Loader<'w> {
     }
 
     /// What was read, whether or not it was read to the end.
-    pub fn into_reading(mut self) -> Reading {
-        self.findings.extend(self.problems.take().unwrap_or_default());
+    pub fn into_reading(self) -> Reading {
         Reading {
-            is_strict: self.strict,
             settings: self.settings,
             environment_changes: self.environment_changes,
             fallback: self.fallback,
@@ -263,8 +239,7 @@ impl<'w> Loader<'w> {
             match start_form::classify(positional, self.world)? {
                 start_form::StartForm::Ignored => {}
                 start_form::StartForm::Config => {
-                    let outcome = self.load_by_suffix(positional, &Origin::CommandLine, false);
-                    self.tolerate(outcome, "", &Origin::CommandLine)?;
+                    self.load_by_suffix(positional, &Origin::CommandLine, false)?
                 }
                 start_form::StartForm::Options(options) => {
                     for (key, value) in options {
@@ -278,19 +253,12 @@ impl<'w> Loader<'w> {
 
     /// Takes one key in: into an open block, or at once.
     fn read(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
-        if let Some(slip) = slips::certain(&key, value.as_deref().unwrap_or_default()) {
-            self.findings.push(slip.warning(&origin));
-            return self.read(slip.name.to_owned(), Some(slip.value), origin);
-        }
         match self.directive_of(&key) {
             Some(directive @ (Directive::If(..) | Directive::For(_))) => {
                 self.open_block(Block::new(directive, key, value, origin));
                 Ok(())
             }
-            Some(Directive::Else) => {
-                let outcome = self.open_else(key.clone(), origin.clone());
-                self.tolerate(outcome, &key, &origin)
-            }
+            Some(Directive::Else) => self.open_else(key, origin),
             Some(Directive::End) => self.close_block(key, value, origin),
             _ => match self.blocks.last_mut() {
                 Some(block) => {
@@ -311,16 +279,14 @@ impl<'w> Loader<'w> {
 
     /// Puts a key into the table and obeys it if it is immediate.
     fn store(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
-        if let Err(forbidden) = self.check_lists(&key, &origin) {
-            return self.tolerate(Err(forbidden), &key, &origin);
-        }
+        self.check_lists(&key, &origin)?;
         if self.raw.entries.len() >= MAX_KEYS {
             return Err(
                 Problem::TooLarge { origin, what: "the number of options".into(), limit: MAX_KEYS }.into()
             );
         }
         let place = self.raw.entries.len();
-        self.raw.entries.push(Entry {
+        self.raw.push(Entry {
             key: key.clone(),
             value: value.clone(),
             origin: origin.clone(),
@@ -330,19 +296,19 @@ impl<'w> Loader<'w> {
         if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
             if option.is_immediate {
                 self.raw.entries[place].is_done = true;
-                let outcome = self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin);
-                return self.tolerate(outcome, &key, &origin);
+                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
             }
         } else if let Some(row) = options::find(&key).filter(|row| row.is_immediate()) {
             self.raw.entries[place].is_done = true;
-            let outcome = self.obey(row, value, &origin);
-            return self.tolerate(outcome, &key, &origin);
+            self.obey(row, value, &origin)?;
         }
         Ok(())
     }
 
     /// Lets everything take effect that has not yet, in table order; what `inherit` adds comes behind.
     fn take_effect(&mut self) -> Result<(), Halt> {
+        // All is read: a block that began here would find no lines.
+        self.running_blocks += 1;
         let mut at = 0;
         while at < self.raw.entries.len() {
             let entry = &mut self.raw.entries[at];
@@ -352,13 +318,16 @@ impl<'w> Loader<'w> {
             }
             let Entry { key, value, origin, .. } = entry.clone();
             if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
-                let outcome = self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin);
-                self.tolerate(outcome, &key, &origin)?;
+                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
             } else if let Some(row) = options::find(&key) {
-                let outcome = self.apply(row, &key, value, &origin);
-                self.tolerate(outcome, &key, &origin)?;
+                let known = self.raw.entries.len();
+                self.apply(row, &key, value, &origin)?;
+                if self.strict {
+                    self.check_unknown(known)?;
+                }
             }
         }
+        self.running_blocks -= 1;
         Ok(())
     }
 
@@ -378,11 +347,12 @@ impl<'w> Loader<'w> {
     }
 
     fn answer_get(&mut self) -> Result<(), Halt> {
-        if self.asked.is_empty() || self.problems.is_some() {
+        if self.asked.is_empty() {
             return Ok(());
         }
+        let after = self.settings.len();
         let values = self.asked.iter().filter_map(|key| self.raw.first(key).map(str::to_owned));
-        self.output.extend(values);
+        self.output.extend(values.map(|text| Printed { text, after }));
         Err(Halt::Command(Command::Exit(0)))
     }
 }

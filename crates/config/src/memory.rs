@@ -2,9 +2,10 @@
 //!
 //! Paths are plain text; links may point to files or directories. Not a file system: no modes, no owners.
 
-use crate::world::{Entry, EntryKind, World};
+use crate::world::{Embedded, Entry, EntryKind, Ran, Sources, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Longest chain of links that is followed, as on Linux.
@@ -19,6 +20,18 @@ pub struct MemoryWorld {
     pub links: BTreeMap<String, String>,
     /// Command text to its output, for `exec://`.
     pub commands: BTreeMap<String, Vec<u8>>,
+    /// Commands that end with this after their output.
+    pub failures: BTreeMap<String, String>,
+    /// Address to body, for `http://` and `https://`.
+    pub pages: BTreeMap<String, Vec<u8>>,
+    /// Absolute path and query to rows, for `sqlite`.
+    pub databases: BTreeMap<(String, String), Vec<(String, String)>>,
+    /// Texts behind the executable, the last one first.
+    pub appended: Vec<Vec<u8>>,
+    /// Sections of the executable.
+    pub sections: BTreeMap<String, Vec<u8>>,
+    /// Hosts and their addresses.
+    pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Inherited descriptors and what they hold.
     pub descriptors: BTreeMap<i32, Vec<u8>>,
     /// Standard input.
@@ -47,6 +60,12 @@ impl Default for MemoryWorld {
             files: BTreeMap::new(),
             links: BTreeMap::new(),
             commands: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            databases: BTreeMap::new(),
+            appended: Vec::new(),
+            sections: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             descriptors: BTreeMap::new(),
             stdin: Vec::new(),
             environment: Vec::new(),
@@ -143,6 +162,19 @@ impl MemoryWorld {
     }
 }
 
+impl Sources for MemoryWorld {
+    fn fetch(&self, url: &str, limit: usize) -> io::Result<Vec<u8>> {
+        bounded(self.pages.get(url).ok_or(io::ErrorKind::ConnectionRefused)?, limit)
+    }
+
+    fn query_database(&self, path: &Path, query: &str, limit: usize) -> io::Result<Vec<(String, String)>> {
+        let path = self.absolute(&path.to_string_lossy());
+        let rows = self.databases.get(&(path, query.to_owned())).ok_or(io::ErrorKind::NotFound)?;
+        let size: usize = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if size > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(rows.clone()) }
+    }
+}
+
 impl World for MemoryWorld {
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let path = self.resolve(path, true)?;
@@ -157,8 +189,25 @@ impl World for MemoryWorld {
         bounded(self.descriptors.get(&descriptor).ok_or(io::ErrorKind::NotFound)?, limit)
     }
 
-    fn run_command(&self, command: &str, limit: usize) -> io::Result<Vec<u8>> {
-        bounded(self.commands.get(command).ok_or(io::ErrorKind::NotFound)?, limit)
+    fn run_command(&self, command: &str, limit: usize) -> io::Result<Ran> {
+        let output = bounded(self.commands.get(command).ok_or(io::ErrorKind::NotFound)?, limit)?;
+        Ok(Ran { output, failure: self.failures.get(command).cloned() })
+    }
+
+    fn sources(&self) -> &dyn Sources {
+        self
+    }
+
+    fn read_embedded(&self, part: Embedded<'_>, limit: usize) -> io::Result<Vec<u8>> {
+        let content = match part {
+            Embedded::Appended(place) => self.appended.get(place),
+            Embedded::Section(name) => self.sections.get(name),
+        };
+        bounded(content.ok_or(io::ErrorKind::NotFound)?, limit)
+    }
+
+    fn resolve_host(&self, name: &str) -> io::Result<Ipv4Addr> {
+        Ok(*self.hosts.get(name).ok_or(io::ErrorKind::NotFound)?)
     }
 
     fn cwd(&self) -> String {

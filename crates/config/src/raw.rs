@@ -1,6 +1,7 @@
 //! Everything that was read, in order, before it means anything.
 
 use crate::diagnostic::Origin;
+use std::collections::HashMap;
 
 /// One key as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +21,29 @@ pub struct Entry {
 /// The table of all entries.
 #[derive(Clone, Debug, Default)]
 pub struct RawConfig {
-    /// In the order read.
+    /// In the order read. Keys do not change once they are here.
     pub entries: Vec<Entry>,
+    /// Where each key was read first.
+    places: HashMap<String, usize>,
 }
 
 impl RawConfig {
+    /// Adds what was read.
+    pub fn push(&mut self, entry: Entry) {
+        if !self.places.contains_key(&entry.key) {
+            self.places.insert(entry.key.clone(), self.entries.len());
+        }
+        self.entries.push(entry);
+    }
+
     /// The first value under a key, which is the one that `%(key)`, `get` and `if-opt` see.
     pub fn first(&self, key: &str) -> Option<&str> {
-        self.entries.iter().find(|entry| entry.key == key)?.value.as_deref()
+        self.entries[*self.places.get(key)?].value.as_deref()
     }
 
     /// Whether a key was read at all.
     pub fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
+        self.places.contains_key(key)
     }
 
     /// The text of `show-config`.

@@ -5,6 +5,7 @@
 //! contents, which come as bytes so that the reader can name the line.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Files, environment and host facts that a configuration may refer to.
@@ -21,8 +22,18 @@ pub trait World {
     /// An inherited descriptor up to its end (`fd://N`). A second call, at a reload, returns the same bytes.
     fn read_descriptor(&self, descriptor: i32, limit: usize) -> io::Result<Vec<u8>>;
 
-    /// Standard output of `/bin/sh -c command` (`exec://command`).
-    fn run_command(&self, command: &str, limit: usize) -> io::Result<Vec<u8>>;
+    /// Standard output of `/bin/sh -c command` (`exec://command`), within bounds of size and time that the implementation
+    /// names. A command that ran and failed is no error: [`Ran::failure`] says how it ended.
+    fn run_command(&self, command: &str, limit: usize) -> io::Result<Ran>;
+
+    /// What is beyond this machine's files: addresses and databases.
+    fn sources(&self) -> &dyn Sources;
+
+    /// What was put into the running executable: `data://`, `section://`.
+    fn read_embedded(&self, part: Embedded<'_>, limit: usize) -> io::Result<Vec<u8>>;
+
+    /// The first IPv4 address of a host (`resolve`).
+    fn resolve_host(&self, name: &str) -> io::Result<Ipv4Addr>;
 
     /// The working directory at start, absolute.
     fn cwd(&self) -> String;
@@ -68,6 +79,35 @@ pub trait World {
 
     /// Absolute path of the running executable.
     fn executable(&self) -> String;
+}
+
+/// Sources that need more than system calls, and so have a home of their own (`margrave_sources`).
+pub trait Sources: std::fmt::Debug {
+    /// The body of the answer to a GET request (`http://`, `https://`), followed over a few redirections, within a bound of
+    /// time. Every status but 2xx is an error. Fails with [`io::ErrorKind::FileTooLarge`] past `limit` bytes.
+    fn fetch(&self, url: &str, limit: usize) -> io::Result<Vec<u8>>;
+
+    /// The first two columns of each row that `query` gives on an SQLite database, opened for reading only, within a bound
+    /// of time. `limit` counts the bytes of all texts together.
+    fn query_database(&self, path: &Path, query: &str, limit: usize) -> io::Result<Vec<(String, String)>>;
+}
+
+/// What a command wrote, and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Its standard output.
+    pub output: Vec<u8>,
+    /// How it ended, when that was not with exit code 0.
+    pub failure: Option<String>,
+}
+
+/// A part of the executable that holds configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embedded<'a> {
+    /// A text behind the executable proper, each followed by its length in 8 bytes, little endian; 0 is the last one.
+    Appended(usize),
+    /// An ELF section.
+    Section(&'a str),
 }
 
 /// What the file system says of one path.

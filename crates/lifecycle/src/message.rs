@@ -41,8 +41,6 @@ pub enum ToZygote {
         /// How often this worker number has been spawned before.
         respawn: u32,
     },
-    /// Standard output and error are another file from now on. Descriptor: the file.
-    Output,
     /// No more forks will come; exit when every child has gone.
     Retire,
 }
@@ -128,8 +126,6 @@ pub enum ToWorker {
     },
     /// Exit now; do not wait for requests.
     Stop,
-    /// Standard output and error are another file from now on. Descriptor: the file.
-    Output,
 }
 
 /// Worker to master.

@@ -24,8 +24,6 @@ pub enum Event {
     Reaped(i32, Ending),
     /// The log pipe has lines.
     Log,
-    /// Standard error has become another file.
-    LogMoved,
     /// A client connects to the stats server.
     Stats,
     /// A client of the stats server can be written to, or left.
@@ -47,8 +45,6 @@ pub enum Source {
     Pidfd(ForkId),
     /// The read end of the log pipe.
     Log,
-    /// The thread that writes the log, about standard error.
-    LogMoved,
     /// The listener of the stats server.
     Stats,
     /// A connection of the stats server.
@@ -70,7 +66,6 @@ impl Source {
             Self::Log => (4, 0),
             Self::Stats => (5, 0),
             Self::StatsClient(number) => (6, number.into()),
-            Self::LogMoved => (7, 0),
         };
         (kind << KIND_SHIFT) | number
     }
@@ -88,7 +83,6 @@ impl Source {
             4 => Some(Self::Log),
             5 => Some(Self::Stats),
             6 => short.map(Self::StatsClient),
-            7 => Some(Self::LogMoved),
             _ => None,
         }
     }
@@ -108,7 +102,6 @@ mod tests {
             Source::Log,
             Source::Stats,
             Source::StatsClient(u32::MAX),
-            Source::LogMoved,
         ];
         for source in all {
             assert_eq!(Source::from_token(source.token()), Some(source));

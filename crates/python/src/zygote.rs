@@ -20,7 +20,6 @@ use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
-use margrave_sys::process::redirect_output;
 use margrave_sys::shm::SharedWords;
 use pyo3::prelude::*;
 use std::fs::File;
@@ -58,6 +57,7 @@ pub struct Zygote {
     control: Option<Channel>,
     inheritance: Option<Inheritance>,
     instance: &'static Instance,
+    settings: String,
     children: Vec<Child>,
     retiring: bool,
 }
@@ -103,6 +103,7 @@ impl Zygote {
             control: Some(control),
             inheritance: Some(Inheritance { listeners, liveness, adoption, fellows }),
             instance,
+            settings: text,
             children: Vec::new(),
             retiring: false,
         })
@@ -110,8 +111,8 @@ impl Zygote {
 
     /// The whole configuration, as JSON.
     #[getter]
-    fn settings(&self) -> Result<String, Error> {
-        Ok(serde_json::to_string(&self.instance.settings)?)
+    fn settings(&self) -> &str {
+        &self.settings
     }
 
     /// Pid of the master.
@@ -157,11 +158,6 @@ impl Zygote {
             match receive(control)? {
                 None => return Ok(None),
                 Some((ToZygote::Retire, _)) => self.retiring = true,
-                Some((ToZygote::Output, descriptors)) => {
-                    for output in &descriptors {
-                        redirect_output(output)?;
-                    }
-                }
                 Some((ToZygote::Fork { id, worker, slot, respawn }, mut descriptors)) => {
                     let control = descriptors.pop().ok_or(Error::Boot)?;
                     if let Some(worker) = self.fork(py, Order { id, worker, slot, respawn, control })? {

@@ -138,7 +138,6 @@ impl ThreadLoop<'_> {
                 drop(reactor);
                 self.detach();
                 self.shared.write_log(&mut self.log);
-                self.shared.site.log.flush();
                 return ending;
             }
             reactor = match reactor.roles.role {

@@ -88,42 +88,6 @@ pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
     i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Output of `/bin/sh -c command`, at most `limit` bytes. Waits for its end.
-///
-/// # Errors
-/// When the shell cannot be started, the command fails, or it says more than `limit`.
-pub fn shell_output(command: &str, limit: usize) -> io::Result<Vec<u8>> {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit());
-    // SAFETY: sigprocmask is async-signal-safe.
-    unsafe {
-        shell.pre_exec(crate::signal::unblock_all);
-    }
-    let output = shell.output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!("`{command}` ended with {}", output.status)));
-    }
-    if output.stdout.len() > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(output.stdout)
-}
-
-/// Starts `/bin/sh -c command` in a process group of its own and gives the pipe to its standard input.
-///
-/// # Errors
-/// When the shell cannot be started.
-pub fn spawn_reader(command: &str) -> io::Result<OwnedFd> {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::piped()).process_group(0);
-    // SAFETY: sigprocmask is async-signal-safe.
-    unsafe {
-        shell.pre_exec(crate::signal::unblock_all);
-    }
-    let input = shell.spawn()?.stdin.take();
-    Ok(input.ok_or(io::ErrorKind::BrokenPipe)?.into())
-}
-
 /// Reaps one child that has ended, if there is one; never waits.
 #[must_use]
 pub fn reap() -> Option<(i32, Ending)> {

@@ -1,12 +1,14 @@
 //! The real machine as configuration sees it: [`margrave_config::World`] on the operating system.
 
-use margrave_config::{Entry, EntryKind, World};
+use crate::shell;
+use margrave_config::{Embedded, Entry, EntryKind, Ran, Sources, World};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,18 +21,20 @@ pub struct OsWorld {
     start_micros: u64,
     reloads: u32,
     once: RefCell<HashMap<i32, Vec<u8>>>,
+    sources: Box<dyn Sources>,
 }
 
 impl OsWorld {
-    /// The machine as it is now; start time and working directory are remembered.
+    /// The machine as it is now; start time and working directory are remembered. `sources` reads what is beyond its files.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(sources: Box<dyn Sources>) -> Self {
         Self {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             executable: std::env::current_exe().unwrap_or_default(),
             start_micros: u64::try_from(crate::clock::wall().as_micros()).unwrap_or(u64::MAX),
             reloads: 0,
             once: RefCell::default(),
+            sources,
         }
     }
 
@@ -47,12 +51,6 @@ impl OsWorld {
         let content = read_bounded(crate::file::duplicate(descriptor)?, limit)?;
         self.once.borrow_mut().insert(descriptor, content.clone());
         Ok(content)
-    }
-}
-
-impl Default for OsWorld {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -73,8 +71,28 @@ impl World for OsWorld {
         self.remembered(descriptor, limit)
     }
 
-    fn run_command(&self, command: &str, limit: usize) -> io::Result<Vec<u8>> {
-        crate::process::shell_output(command, limit)
+    fn run_command(&self, command: &str, limit: usize) -> io::Result<Ran> {
+        shell::output(command, limit, shell::COMMAND_TIMEOUT)
+    }
+
+    fn sources(&self) -> &dyn Sources {
+        self.sources.as_ref()
+    }
+
+    fn read_embedded(&self, part: Embedded<'_>, limit: usize) -> io::Result<Vec<u8>> {
+        let executable = File::open(&self.executable)?;
+        match part {
+            Embedded::Appended(place) => crate::embedded::appended(&executable, place, limit),
+            Embedded::Section(name) => crate::embedded::section(&executable, name, limit),
+        }
+    }
+
+    fn resolve_host(&self, name: &str) -> io::Result<Ipv4Addr> {
+        let found = (name, 0).to_socket_addrs()?.find_map(|address| match address {
+            SocketAddr::V4(address) => Some(*address.ip()),
+            SocketAddr::V6(_) => None,
+        });
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it has no IPv4 address"))
     }
 
     fn cwd(&self) -> String {
@@ -192,6 +210,23 @@ pub fn glob(pattern: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct NoSources;
+
+    impl Sources for NoSources {
+        fn fetch(&self, _: &str, _: usize) -> io::Result<Vec<u8>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn query_database(&self, _: &Path, _: &str, _: usize) -> io::Result<Vec<(String, String)>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    fn world() -> OsWorld {
+        OsWorld::new(Box::new(NoSources))
+    }
+
     #[test]
     fn globs_are_sorted_and_directories_are_marked() {
         let root = tempfile::tempdir().unwrap();
@@ -199,7 +234,7 @@ mod tests {
             fs::write(root.path().join(name), "").unwrap();
         }
         fs::create_dir(root.path().join("d.ini")).unwrap();
-        let found = OsWorld::new().glob(&format!("{}/*.ini", root.path().display()));
+        let found = world().glob(&format!("{}/*.ini", root.path().display()));
         let names: Vec<&str> = found.iter().map(|name| &name[root.path().as_os_str().len() + 1..]).collect();
         assert_eq!(names, ["a.ini", "b.ini", "d.ini/"]);
     }
@@ -209,7 +244,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("f");
         fs::write(&file, "12345").unwrap();
-        let world = OsWorld::new();
+        let world = world();
         assert_eq!(world.read_file(&file, 5).unwrap(), b"12345");
         assert_eq!(world.read_file(&file, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(world.read_file(root.path(), 4).unwrap_err().kind(), io::ErrorKind::IsADirectory);
@@ -217,15 +252,8 @@ mod tests {
 
     #[test]
     fn a_reload_shows_in_the_environment() {
-        let mut world = OsWorld::new();
+        let mut world = world();
         world.count_reload();
         assert!(world.environment().contains(&("UWSGI_RELOADS".to_owned(), "1".to_owned())));
-    }
-
-    #[test]
-    fn a_command_gives_its_output_or_says_how_it_ended() {
-        let world = OsWorld::new();
-        assert_eq!(world.run_command("echo hi", 10).unwrap(), b"hi\n");
-        assert!(world.run_command("exit 3", 10).is_err());
     }
 }

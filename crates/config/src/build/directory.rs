@@ -18,8 +18,8 @@ pub fn enter(settings: &mut Settings) {
             resolve(&directory, path);
         }
     }
-    for logger in settings.log.loggers.iter_mut().chain(&mut settings.log.request_loggers) {
-        if let LogTarget::File(path) = &mut logger.target {
+    for target in settings.log.loggers.iter_mut().chain(&mut settings.log.request_loggers) {
+        if let LogTarget::File(path) = target {
             resolve(&directory, path);
         }
     }

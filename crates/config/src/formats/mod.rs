@@ -28,6 +28,15 @@ pub struct Pair {
     pub origin: Origin,
 }
 
+/// Which part of a text is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// The section; [`DEFAULT_SECTION`] when none is named.
+    pub section: Option<&'a str>,
+    /// The `mode` whose XML elements count beside those without.
+    pub mode: Option<&'a str>,
+}
+
 /// What a text holds.
 #[derive(Debug, Default)]
 pub struct Parsed {
@@ -44,13 +53,13 @@ pub struct Parsed {
 pub fn parse(
     format: Format,
     lines: &[Line],
-    section: Option<&str>,
+    selection: Selection<'_>,
     findings: &mut Vec<Diagnostic>,
 ) -> Result<Parsed, Diagnostic> {
-    let wanted = section.unwrap_or(DEFAULT_SECTION);
+    let wanted = selection.section.unwrap_or(DEFAULT_SECTION);
     match format {
-        Format::Ini | Format::Other => Ok(ini::parse(lines, wanted, findings)),
-        Format::Xml => xml::parse(&Document::new(lines), section, findings),
+        Format::Ini | Format::Sqlite | Format::Other => Ok(ini::parse(lines, wanted, findings)),
+        Format::Xml => xml::parse(&Document::new(lines), selection, findings),
         Format::Yaml => yaml::parse(&Document::new(lines), wanted),
         Format::Json => json::parse(&Document::new(lines), wanted, findings),
         Format::Toml => toml::parse(&Document::new(lines), wanted),

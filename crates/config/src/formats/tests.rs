@@ -10,7 +10,7 @@ fn read(format: Format, text: &str, section: Option<&str>) -> (Result<Parsed, Di
         .map(|(line, text)| Line { origin: Origin::File { file: file.clone(), line }, text: text.to_owned() })
         .collect();
     let mut findings = Vec::new();
-    let parsed = parse(format, &lines, section, &mut findings);
+    let parsed = parse(format, &lines, Selection { section, mode: None }, &mut findings);
     (parsed, findings)
 }
 
@@ -231,7 +231,7 @@ fn xml_ids_choose_blocks_and_elements() {
         two,
         Some("c"),
         &[
-            "f: there is no section <uwsgi id=\"c\">, so nothing is read; name one of those in the file: <uwsgi id=\"a\">, <uwsgi id=\"b\">",
+            "f: there is no <uwsgi id=\"c\"> that holds options; name one of those in the file: <uwsgi id=\"a\">, <uwsgi id=\"b\">",
         ],
     );
     let one = "<uwsgi><x>1</x><y id=\"p\">2</y><y id=\"q\">3</y></uwsgi>";
@@ -247,12 +247,26 @@ fn xml_that_cannot_be_used_is_named_by_line() {
         &["2 a=x", "f:2: a: only the text before <b> counts...", "f:3: env: an option holds text only..."],
     );
     check(Format::Xml, "<uwsgi>\n<a>1</b></uwsgi>", &["f:2: this is no XML: ..."]);
-    check(Format::Xml, "<!DOCTYPE x [<!ENTITY a \"b\">]>\n<uwsgi/>", &["f:1: this is no XML: ..."]);
+    check(
+        Format::Xml,
+        "<!DOCTYPE x [<!ENTITY a \"b\">]>\n<uwsgi/>",
+        &["f:1: entities that a file declares..."],
+    );
+    check(Format::Xml, "<!DOCTYPE x>\n<uwsgi/>", &[]);
+    check(
+        Format::Xml,
+        "<uwsgi>\n<a><!-- b -->c<!-- d -->e</a></uwsgi>",
+        &[
+            "2 a=c",
+            "f:2: a: the comment before the text...",
+            "f:2: a: only the text before the comment counts...",
+        ],
+    );
     check(Format::Xml, "", &["f:1: this is no XML: ..."]);
     check(
         Format::Xml,
         "<r/>",
-        &["f: there is no section <uwsgi>, so nothing is read; begin the file with <uwsgi>"],
+        &["f: there is no <uwsgi> that holds options; make it the root of the file, or a child of the root"],
     );
 }
 

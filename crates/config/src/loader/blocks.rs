@@ -8,7 +8,7 @@ use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::error::Problem;
 use crate::options::{Condition, Directive, Loop, Wanted};
-use crate::source;
+use crate::values;
 use crate::world::EntryKind;
 use std::path::Path;
 
@@ -111,18 +111,13 @@ impl Loader<'_> {
 
     /// Refuses blocks that are open at the end of their source.
     pub(super) fn close_blocks(&mut self) -> Result<(), Halt> {
-        let open = if self.problems.is_some() { self.blocks.last() } else { self.blocks.first() };
-        match open {
+        match self.blocks.first() {
             None => Ok(()),
             Some(block) => {
                 let end = if matches!(block.directive, Directive::For(_)) { "endfor" } else { "endif" };
                 let message =
                     format!("this block has no end and would swallow all that follows; add `{end} =`");
-                let (key, origin) = (block.key.clone(), block.origin.clone());
-                self.tolerate(Err(Diagnostic::error(&origin, &key, message).into()), &key, &origin)?;
-                // In a check only: the lines within are looked at too.
-                self.close_block(end.to_owned(), None, origin)?;
-                self.close_blocks()
+                Err(Diagnostic::error(&block.origin, &block.key, message).into())
             }
         }
     }
@@ -148,6 +143,18 @@ impl Loader<'_> {
         }
     }
 
+    /// Lines that are passed over: uWSGI looks at `blacklist` and `whitelist` before it looks at the block.
+    fn pass_over(&self, statements: &[Statement]) -> Result<(), Halt> {
+        statements.iter().try_for_each(|statement| match statement {
+            Statement::Key { key, origin, .. } => self.check_lists(key, origin),
+            Statement::Block(block, _) => {
+                self.check_lists(&block.key, &block.origin)?;
+                self.pass_over(&block.body)?;
+                self.pass_over(block.otherwise.as_deref().unwrap_or_default())
+            }
+        })
+    }
+
     fn run_if(
         &mut self,
         block: &Block,
@@ -157,10 +164,22 @@ impl Loader<'_> {
         outer: Option<&str>,
     ) -> Result<(), Halt> {
         let (holds, tested) = self.test(condition, value);
-        let body =
-            if holds == (wanted == Wanted::Yes) { Some(&block.body) } else { block.otherwise.as_ref() };
         let item = tested.or_else(|| outer.map(str::to_owned));
-        body.into_iter().flatten().try_for_each(|statement| self.run_statement(statement, item.as_deref()))
+        let otherwise = block.otherwise.as_deref().unwrap_or_default();
+        if holds == (wanted == Wanted::Yes) {
+            self.run_statements(&block.body, item.as_deref())?;
+            self.pass_over(otherwise)
+        } else {
+            self.pass_over(&block.body)?;
+            self.run_statements(otherwise, item.as_deref())
+        }
+    }
+
+    fn run_statements(&mut self, statements: &[Statement], item: Option<&str>) -> Result<(), Halt> {
+        self.running_blocks += 1;
+        statements.iter().try_for_each(|statement| self.run_statement(statement, item))?;
+        self.running_blocks -= 1;
+        Ok(())
     }
 
     fn run_for(&mut self, block: &Block, kind: Loop, value: &str) -> Result<(), Halt> {
@@ -169,11 +188,13 @@ impl Loader<'_> {
             let (origin, limit) = (block.origin.clone(), MAX_REPETITIONS);
             return Err(Problem::TooLarge { origin, what: "the number of repetitions".into(), limit }.into());
         }
+        self.running_blocks += 1;
         for statement in &block.body {
             for item in &items {
                 self.run_statement(statement, Some(item))?;
             }
         }
+        self.running_blocks -= 1;
         Ok(())
     }
 
@@ -195,7 +216,8 @@ impl Loader<'_> {
             Condition::Environment => compare(self.variable(name)),
             Condition::Option => {
                 self.referenced.insert(name.to_owned());
-                compare(self.raw.has(name).then(|| self.raw.first(name).unwrap_or_default().to_owned()))
+                // A flag on the command line has no value, and uWSGI takes it for an option that is not there.
+                compare(self.raw.first(name).map(str::to_owned))
             }
             Condition::Reload => (self.variable("UWSGI_RELOADS").is_some(), None),
             Condition::Hostname => (self.world.hostname() == value, Some(value.to_owned())),
@@ -216,18 +238,41 @@ impl Loader<'_> {
                 let found = self.world.glob(value);
                 if found.is_empty() { vec![value.to_owned()] } else { found }
             }
-            Loop::Times => match value.trim().parse::<usize>() {
-                Ok(times) => (1..=times.min(MAX_REPETITIONS + 1)).map(|time| time.to_string()).collect(),
-                Err(_) => {
-                    let message = format!("`{value}` is no number of times; write a whole number");
-                    return Err(Diagnostic::error(&block.origin, &block.key, message).into());
+            Loop::Times => {
+                let (times, rest) = values::leading_number(value);
+                let times = usize::try_from(times.unwrap_or(0)).unwrap_or(0);
+                if !rest.is_empty() || value.trim().is_empty() {
+                    let message = format!("`{value}` is read as {times}; write a whole number");
+                    self.findings.push(Diagnostic::warning(&block.origin, &block.key, message));
                 }
-            },
-            Loop::Lines => {
-                let text = source::read_text(value, &block.origin, self.world, &mut self.findings)?;
-                text.lines().map(|line| cut(line, MAX_LINE_BYTES).to_owned()).collect()
+                (1..=times.min(MAX_REPETITIONS + 1)).map(|time| time.to_string()).collect()
             }
+            Loop::Lines => self.lines_of(block, value)?,
         })
+    }
+
+    /// The lines of a file; a line longer than uWSGI's buffer comes in pieces. A file that cannot be read has none.
+    fn lines_of(&mut self, block: &Block, name: &str) -> Result<Vec<String>, Halt> {
+        let origin = &block.origin;
+        let text = match self.reader.text(name, origin, self.world, &mut self.findings) {
+            Ok(text) => text,
+            Err(Problem::Unreadable { reason, .. }) => {
+                let message = format!("nothing is repeated, since `{name}` cannot be read: {reason}");
+                self.findings.push(Diagnostic::warning(origin, &block.key, message));
+                return Ok(Vec::new());
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let mut lines = Vec::new();
+        for line in text.split_inclusive('\n') {
+            let mut rest = line;
+            while !rest.is_empty() {
+                let piece = cut(rest, MAX_LINE_BYTES);
+                rest = &rest[piece.len()..];
+                lines.push(piece.trim_end_matches(['\n', '\r']).to_owned());
+            }
+        }
+        Ok(lines)
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<String> {

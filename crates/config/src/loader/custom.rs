@@ -57,11 +57,20 @@ impl Loader<'_> {
             return Err(Diagnostic::error(origin, &option.name, message).into());
         }
         self.depth += 1;
-        for target in option.template.split(';') {
-            let (key, pattern) = target.split_once('=').unwrap_or((target, ""));
+        for target in option.template.split(';').filter(|target| !target.is_empty()) {
+            // As uWSGI, which reads a declaration up to the first target without `=`.
+            let Some((key, pattern)) = target.split_once('=') else {
+                let message = format!(
+                    "its declaration is read up to `{target}`, which lacks `=`; write `{target}=true`"
+                );
+                self.findings.push(Diagnostic::warning(origin, &option.name, message));
+                break;
+            };
             let value = fill(pattern, value);
             if let Some(inner) = self.custom.iter().find(|known| known.name == key).cloned() {
                 self.run_custom(&inner, &value, origin)?;
+            } else if self.belongs_to_block(key) {
+                self.read_indirectly(&option.name, key.to_owned(), value, origin)?;
             } else if let Some(row) = options::find(key) {
                 self.apply(row, key, Some(value), origin)?;
             } else {

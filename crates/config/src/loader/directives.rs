@@ -1,6 +1,6 @@
 //! What each directive does.
 
-use super::{Halt, Loader};
+use super::{Halt, Loader, Printed};
 use crate::Command;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::envdir;
@@ -82,15 +82,17 @@ impl Loader<'_> {
             Directive::Whitelist => self.whitelist = Some(words(given)),
             Directive::EndWhitelist => self.whitelist = None,
             Directive::Strict => self.strict = values::truth(given),
-            Directive::Print | Directive::PrintNow => self.output.push(given.to_owned()),
+            Directive::Print | Directive::PrintNow => self.print(given.to_owned()),
             Directive::Exit => return Err(Halt::Command(Command::Exit(exit_code(value.as_deref())))),
             Directive::Version => return Err(Halt::Command(Command::Version)),
             Directive::Help => {
                 return Err(Halt::Command(Command::Help(value.filter(|topic| !topic.is_empty()))));
             }
-            Directive::Get if self.problems.is_some() => return Err(Halt::Command(Command::Exit(0))),
             Directive::Get => self.asked.push(given.to_owned()),
             Directive::ShowConfig => self.wants_show = values::truth(given),
+            Directive::AppendData => return Err(Halt::Command(Command::AppendData(PathBuf::from(given)))),
+            Directive::Mode => self.mode = Some(given.to_owned()).filter(|mode| !mode.is_empty()),
+            Directive::Resolve => self.resolve(row, given, origin)?,
             Directive::Stop => return Err(Halt::Command(Command::Stop(PathBuf::from(given)))),
             Directive::Reload => return Err(Halt::Command(Command::Reload(PathBuf::from(given)))),
             Directive::Fallback => self.fallback = Some(given.to_owned()).filter(|file| !file.is_empty()),
@@ -121,7 +123,56 @@ impl Loader<'_> {
 
     fn set(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {
         let (key, value) = assignment(row, value, origin)?;
+        if self.belongs_to_block(&key) {
+            return self.read_indirectly(row.name(), key, value, origin);
+        }
         self.store(key, Some(value), origin.clone())
+    }
+
+    /// Whether a key opens, parts or closes a block.
+    pub(super) fn belongs_to_block(&self, key: &str) -> bool {
+        matches!(
+            self.directive_of(key),
+            Some(Directive::If(..) | Directive::For(_) | Directive::Else | Directive::End)
+        )
+    }
+
+    /// Opens or closes a block by way of `set` or a declared option.
+    pub(super) fn read_indirectly(
+        &mut self,
+        by: &str,
+        key: String,
+        value: String,
+        origin: &Origin,
+    ) -> Result<(), Halt> {
+        if self.running_blocks > 0 && self.directive_of(&key) == Some(Directive::End) {
+            // The end of a block has to stand in the file; this one is a key like any other.
+            return self.store(key, Some(value), origin.clone());
+        }
+        if self.running_blocks > 0 {
+            let message = format!(
+                "a block cannot be opened from within another; write `{key} = {value}` on a line of its own"
+            );
+            return Err(Diagnostic::error(origin, by, message).into());
+        }
+        self.read(key, Some(value), origin.clone())
+    }
+
+    /// `resolve = name=host`.
+    fn resolve(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {
+        let (key, host) = assignment(row, value, origin)?;
+        let address = self.world.resolve_host(&host).map_err(|error| {
+            let message = format!(
+                "the host `{host}` has no address: {error}; correct the name, or add it to DNS or /etc/hosts"
+            );
+            Diagnostic::error(origin, row.name(), message)
+        })?;
+        self.store(key, Some(address.to_string()), origin.clone())
+    }
+
+    /// Prints a line, unless an option that takes effect before turns out to be wrong.
+    fn print(&mut self, text: String) {
+        self.output.push(Printed { text, after: self.settings.len() });
     }
 
     fn set_placeholder(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {
@@ -135,6 +186,8 @@ impl Loader<'_> {
         self.store(key, Some(value), origin.clone())?;
         if let Some(entry) = self.raw.entries.last_mut() {
             entry.is_placeholder = true;
+            // Its own value is not expanded, as in uWSGI; where it is used, it is.
+            entry.is_done = true;
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::error::Problem;
 use crate::expand::{self, Expansion};
 use crate::raw::Entry;
-use crate::source;
 
 impl Loader<'_> {
     /// Remembers which keys are referred to by `%(key)` anywhere, or asked for.
@@ -63,14 +62,7 @@ impl Loader<'_> {
             let entry = &self.raw.entries[at];
             let Some(value) = entry.value.clone().filter(|_| !entry.is_done) else { continue };
             let (key, origin) = (entry.key.clone(), entry.origin.clone());
-            let expansion = match expand::expand(&value, symbol, |name| resolve(self, name, &origin)) {
-                Ok(expansion) => expansion,
-                Err(problem) => {
-                    self.tolerate(Err(problem.into()), &key, &origin)?;
-                    continue;
-                }
-            };
-            match expansion {
+            match expand::expand(&value, symbol, |name| resolve(self, name, &origin))? {
                 Expansion::Unchanged => {}
                 Expansion::Changed(text) => {
                     self.expanded_bytes += text.len();
@@ -86,7 +78,7 @@ impl Loader<'_> {
                 Expansion::Endless => {
                     let message =
                         "the value grows without end, perhaps since it refers to itself; break the circle";
-                    self.tolerate(Err(Diagnostic::error(&origin, &key, message).into()), &key, &origin)?;
+                    return Err(Diagnostic::error(&origin, &key, message).into());
                 }
             }
         }
@@ -111,7 +103,7 @@ impl Loader<'_> {
 
     /// What `@(name)` stands for: the text without one line end behind it.
     fn content(&mut self, name: &str, origin: &Origin) -> Result<String, Problem> {
-        let mut text = source::read_text(name, origin, self.world, &mut self.findings)?;
+        let mut text = self.reader.text(name, origin, self.world, &mut self.findings)?;
         if text.ends_with(['\n', '\r']) {
             text.pop();
         }

@@ -3,7 +3,7 @@
 use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::error::Problem;
-use crate::formats;
+use crate::formats::{self, Pair};
 use crate::magic::{self, Line};
 use crate::options::Format;
 use crate::source::{self, Source, split_section};
@@ -16,6 +16,9 @@ pub const MAX_INCLUDE_DEPTH: usize = 32;
 
 /// Files loaded in all, each time counted.
 pub const MAX_LOADS: usize = 1_000;
+
+/// What is read from a database when no query is named.
+const DEFAULT_QUERY: &str = "SELECT * FROM uwsgi";
 
 /// Suffixes and the format that each stands for.
 const SUFFIXES: [(&str, Format); 7] = [
@@ -76,7 +79,16 @@ impl Loader<'_> {
             let (origin, what) = (asked.clone(), "the number of files loaded".to_owned());
             return Err(Problem::TooLarge { origin, what, limit: MAX_LOADS }.into());
         }
+        if format == Format::Sqlite {
+            return self.load_database(name, asked);
+        }
         let (file, section) = self.split(name);
+        if format == Format::Xml && name.ends_with(':') && file.len() < name.len() {
+            let message = format!(
+                "`{name}` names no id; write the id of the element behind the colon, or remove the colon"
+            );
+            return Err(Diagnostic::error(asked, "", message).into());
+        }
         let file = if file.is_empty() {
             self.magic.fill_section(section.unwrap_or_default());
             self.last_file.clone().ok_or_else(|| {
@@ -90,16 +102,24 @@ impl Loader<'_> {
         };
         self.last_file = Some(file.clone());
         let lines = self.lines(&file, asked)?;
-        let parsed = formats::parse(format, &lines, section, &mut self.findings)?;
+        let selection = formats::Selection { section, mode: self.mode.as_deref() };
+        let parsed = formats::parse(format, &lines, selection, &mut self.findings)?;
         self.missing_sections.extend(parsed.missing);
+        self.read_pairs(parsed.pairs)
+    }
+
+    /// Reads what a source gave; blocks end in the source in which they begin.
+    fn read_pairs(&mut self, pairs: Vec<Pair>) -> Result<(), Halt> {
         let outer_blocks = std::mem::take(&mut self.blocks);
+        let outer_running = std::mem::take(&mut self.running_blocks);
         self.depth += 1;
-        for pair in parsed.pairs {
+        for pair in pairs {
             self.read(pair.key, Some(pair.value), pair.origin)?;
         }
         self.close_blocks()?;
         self.depth -= 1;
         self.blocks = outer_blocks;
+        self.running_blocks = outer_running;
         Ok(())
     }
 
@@ -111,6 +131,41 @@ impl Loader<'_> {
             (name, None)
         } else {
             (file, section)
+        }
+    }
+
+    /// Reads the rows of a database, each a name and a value; lines count rows.
+    fn load_database(&mut self, name: &str, asked: &Origin) -> Result<(), Halt> {
+        let (path, query) = self.split_query(name);
+        self.fill_magic(path, None, asked)?;
+        let query = query.unwrap_or(DEFAULT_QUERY);
+        let rows = self
+            .world
+            .sources()
+            .query_database(Path::new(path), query, source::MAX_SOURCE_BYTES)
+            .map_err(|error| source::unreadable(path, asked, &error))?;
+        let size = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+        self.reader.count(size, asked)?;
+        let file: Arc<str> = Arc::from(path);
+        let mut pairs = Vec::new();
+        for (row, (key, value)) in (1..).zip(rows) {
+            let lines = magic::substitute(&value, &file, &self.magic, &mut self.findings);
+            let value = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+            pairs.push(Pair { key, value, origin: Origin::File { file: Arc::clone(&file), line: row } });
+        }
+        self.read_pairs(pairs)
+    }
+
+    /// Takes `file:query` apart, at the first colon behind which the path of a file ends. uWSGI takes the last colon, which
+    /// cuts queries that hold one.
+    fn split_query<'n>(&self, name: &'n str) -> (&'n str, Option<&'n str>) {
+        let mut splits = name.match_indices(':').map(|(colon, _)| (&name[..colon], &name[colon + 1..]));
+        let is_file =
+            |path: &str| self.world.target(Path::new(path)).is_ok_and(|entry| entry.kind == EntryKind::File);
+        match splits.find(|(path, _)| is_file(path)) {
+            Some((path, query)) => (path, Some(query)),
+            None if is_file(name) => (name, None),
+            None => name.rsplit_once(':').map_or((name, None), |(path, query)| (path, Some(query))),
         }
     }
 
@@ -133,7 +188,7 @@ impl Loader<'_> {
         sources.extend(self.inject_after.iter().cloned());
         let mut lines = Vec::new();
         for source in &sources {
-            let text = source::read_text(source, asked, self.world, &mut self.findings)?;
+            let text = self.reader.text(source, asked, self.world, &mut self.findings)?;
             lines.extend(magic::substitute(
                 &text,
                 &Arc::from(source.as_str()),

@@ -63,8 +63,6 @@ pub enum Kind {
     Flag,
     /// A whole number from 0.
     Integer,
-    /// A whole number that may be negative.
-    Signed,
     /// A whole number of bytes.
     Bytes,
     /// A number of mebibytes, with or without a decimal point.
@@ -83,36 +81,8 @@ pub enum Kind {
     Path,
     /// `name=value`.
     KeyValue,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A regular expression.
-    Regex,
-    /// `package.module`, `package.module:object` or `package.module:factory()`.
-    Module,
-    /// One word.
-    Name,
-    /// A user or group, by name or number.
-    User,
-    /// `user` or `user:group`.
-    Owner,
     /// Any text.
     Text,
-}
-
-impl Kind {
-    /// Whether the value is a number of something.
-    pub const fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Integer
-                | Self::Signed
-                | Self::Bytes
-                | Self::Megabytes
-                | Self::Seconds
-                | Self::Duration
-                | Self::Milliseconds
-        )
-    }
 }
 
 /// Whether Margrave does what an option says.
@@ -195,6 +165,12 @@ pub enum Directive {
     EarlyDirectory,
     /// Names features that uWSGI loads as plugins.
     Plugins(Need),
+    /// Sets a placeholder to the address of a host.
+    Resolve,
+    /// Chooses the elements of XML files that have a mode.
+    Mode,
+    /// Writes a file in the form of `data://`.
+    AppendData,
 }
 
 impl Directive {
@@ -208,6 +184,7 @@ impl Directive {
                 | Self::Version
                 | Self::Get
                 | Self::ShowConfig
+                | Self::Mode
         )
     }
 }
@@ -225,6 +202,8 @@ pub enum Format {
     Json,
     /// TOML, which uWSGI does not have.
     Toml,
+    /// Rows of an SQLite database.
+    Sqlite,
     /// Found by a scheme or suffix (`config`).
     Other,
 }

@@ -4,11 +4,11 @@
 
 mod check;
 mod documents;
-mod fix;
 mod messages;
 mod patterns;
 mod robustness;
 mod settings;
+mod sources;
 mod uwsgi_cases;
 
 use margrave_config::{ConfigError, Loaded, MemoryWorld, load};

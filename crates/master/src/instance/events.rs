@@ -23,7 +23,6 @@ impl Instance {
             Source::Worker(id) => self.read_worker(id),
             Source::Pidfd(id) => self.handle(Event::WorkerEnded(id)),
             Source::Log => self.handle(Event::Log),
-            Source::LogMoved => self.handle(Event::LogMoved),
             Source::Stats => self.handle(Event::Stats),
             Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
         }
@@ -106,7 +105,6 @@ impl Instance {
                     collector.drain(&self.parts.log);
                 }
             }
-            Event::LogMoved => self.spread_output(),
             Event::Stats => self.answer_stats(),
             Event::StatsClient(number) => {
                 if let Some(stats) = &mut self.parts.stats {

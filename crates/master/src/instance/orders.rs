@@ -17,8 +17,6 @@ impl Instance {
                 self.tell(supervisor::Event::Halt);
                 Outcome::done("stopping now")
             }
-            Order::ReopenLogs => self.reopen_logs(),
-            Order::RotateLogs => self.rotate_logs(),
             Order::WritePidfiles => self.rewrite_pidfiles(),
             other => Outcome::refused(format!("`{other}` is not built yet")),
         }

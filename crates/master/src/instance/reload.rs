@@ -26,9 +26,6 @@ impl Instance {
                     );
                     self.parts.log.say(Level::Warning, &text);
                 }
-                if settings.log.reopen {
-                    self.parts.log.reopen();
-                }
                 self.reloads += 1;
                 self.parts.settings = Rc::new(settings);
                 self.touch = Touch::new(&self.parts.settings.process.touch_reload);
