@@ -4,20 +4,11 @@ A case is a dictionary with `files` (path to text), `argv` (a list, or a text sp
 where needed, `env`, `stdin`, `links` (path to target) and `cwd`. A file `m.ini` alone is short for `--ini m.ini`.
 """
 
-END = "version = true\n"
-
-
-def ini(text, **more):
-    """One file, read by --ini."""
-    return {"files": {"m.ini": "[uwsgi]\n" + text + END, **more.pop("files", {})}, "argv": "--ini m.ini", **more}
-
-
-def xml(text, name="m.xml", **more):
-    """One XML file, read by --xml."""
-    return {"files": {"m.xml": text}, "argv": f"--xml {name}", **more}
-
-
-END_XML = "<version/></uwsgi>"
+from case_forms import END, END_XML, ini, xml
+from config_cases_files import CASES as FILES
+from config_cases_logic import CASES as LOGIC
+from config_cases_values import CASES as VALUES
+from config_cases_words import CASES as WORDS
 
 CASES = {
     # XML
@@ -169,4 +160,8 @@ CASES = {
     "padding": {"files": {"m.ini": "[uwsgi]\nprint = x\n" + END}, "argv": ["[padding]", "--ini", "m.ini"]},
     "environment": ini("print = 2\n", env={"UWSGI_PRINT": "1 %n $(E)", "UWSGI_SET": "a=b", "E": "v"}),
     "environment-file": ini("print = 2\n", env={"UWSGI_INI": "e.ini"}, files={"e.ini": "[uwsgi]\nprint = 1 %N\n"}),
+    **FILES,
+    **VALUES,
+    **LOGIC,
+    **WORDS,
 }
