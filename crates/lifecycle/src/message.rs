@@ -3,6 +3,7 @@
 //! Encoding is postcard. File descriptors travel beside a message (SCM_RIGHTS) in the order its doc gives.
 //! Every request carries an id that its answer repeats.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -140,7 +141,16 @@ pub enum FromWorker {
     LoadFailed(LoadFailure),
 }
 
-/// A connection passed from a draining worker to the next generation. Descriptor: the connection.
+/// Worker to worker of the same generation. Descriptor: the connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToFellow {
+    /// A request that the sender has no thread for.
+    Request(Box<Passed>),
+    /// A connection between two requests, of which the sender has more than others.
+    Connection(Adopted),
+}
+
+/// A connection passed between two requests to another worker. Descriptor: the connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adopted {
     /// The bound address of its listener, as in [`ListenerInfo`].
@@ -154,7 +164,6 @@ pub struct Adopted {
 }
 
 /// A request that waits in a busy worker, passed with its connection to an idle one of the same generation.
-/// Descriptor: the connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Passed {
     /// Number of the listener it came through.

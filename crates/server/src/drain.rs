@@ -11,7 +11,8 @@ use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
 use margrave_stats::scoreboard::{Counter, WorkerState};
 use margrave_sys::channel::Channel;
 use margrave_sys::net;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(crate) struct Drain {
     /// Fresh connections are closed from then on.
     fresh_until: Duration,
     /// Where idle connections go.
-    heirs: Option<Channel>,
+    heirs: Option<Arc<Channel>>,
 }
 
 /// Whether a draining worker's idle connections can go elsewhere.
@@ -58,7 +59,7 @@ impl Reactor {
             match self.site.control.recv(&mut packet) {
                 Ok(Some((length, descriptors))) => match decode(&packet[..length]) {
                     Ok(ToWorker::Drain { mercy_ms, .. }) => {
-                        let heirs = descriptors.into_iter().next().map(Channel::from);
+                        let heirs = descriptors.into_iter().next().map(|fd| Arc::new(Channel::from(fd)));
                         self.begin_drain(Duration::from_millis(mercy_ms), heirs);
                     }
                     Ok(ToWorker::Stop) => self.end(Ending::Stopped),
@@ -80,7 +81,7 @@ impl Reactor {
         self.end(Ending::MasterGone);
     }
 
-    fn begin_drain(&mut self, mercy: Duration, heirs: Option<Channel>) {
+    fn begin_drain(&mut self, mercy: Duration, heirs: Option<Arc<Channel>>) {
         self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
         self.stop_accepting();
         // A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the
@@ -170,25 +171,37 @@ impl Reactor {
 
     /// Gives a connection between two requests to the next generation, with what was read of the next request.
     pub(crate) fn pass(&mut self, slot: usize) {
-        let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.as_ref()) else { return };
+        let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.clone()) else { return };
         let connection = &self.connections[slot];
         if connection.input.len() > MAX_INPUT || !connection.can_be_passed() {
             return;
         }
+        // One that their queue has no room for is answered once more here, with `Connection: close`.
+        self.move_connection(slot, |adopted, fd| {
+            encode(adopted).is_ok_and(|packet| heirs.send(&packet, &[fd]).is_ok())
+        });
+    }
+
+    /// Moves a connection between two requests to another process, by `send`. `false` when it stays.
+    pub(crate) fn move_connection(
+        &mut self,
+        slot: usize,
+        send: impl FnOnce(&Adopted, BorrowedFd<'_>) -> bool,
+    ) -> bool {
+        let connection = &self.connections[slot];
         let adopted = Adopted {
             listener: self.site.listeners[usize::from(connection.listener)].address.clone(),
             served: connection.served,
             input: connection.input.clone(),
             client: connection.client,
         };
-        // The heirs hold the same open socket, so closing ours would not end our watch on it.
+        // The receiver holds the same open socket, so closing ours would not end our watch on it.
         let _ = self.site.poller.delete(&*connection.fd);
-        let passed =
-            encode(&adopted).is_ok_and(|packet| heirs.send(&packet, &[connection.fd.as_fd()]).is_ok());
-        if passed {
-            return self.close(slot);
+        if send(&adopted, connection.fd.as_fd()) {
+            self.close(slot);
+            return true;
         }
-        // Their queue is full or they have gone: keep it, and answer its next request with `Connection: close`.
+        // Its queue is full or it has gone: keep the connection.
         let connection = &self.connections[slot];
         let token = Token::Connection {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
@@ -197,6 +210,7 @@ impl Reactor {
         if self.site.poller.add_connection(&*connection.fd, token.encode()).is_err() {
             self.close(slot);
         }
+        false
     }
 
     /// Takes connections that a draining worker passes on. `false` when no more wait.
@@ -213,25 +227,30 @@ impl Reactor {
             };
             let Some(fd) = descriptors.into_iter().next() else { continue };
             let Ok(adopted) = decode::<Adopted>(&packet[..length]) else { continue };
-            let Some(listener) =
-                self.site.listeners.iter().position(|listener| listener.address == adopted.listener)
-            else {
-                continue;
-            };
-            let address = net::peer_of(fd.as_fd());
-            let peer = Peer::new(address, self.site.trusts(address));
-            let Some(slot) = self.insert(fd, u16::try_from(listener).unwrap_or(u16::MAX), peer) else {
-                continue;
-            };
-            let keepalive = self.site.http.keepalive.unwrap_or(self.site.http.io_timeout);
-            let deadline = self.now + keepalive;
-            let connection = &mut self.connections[slot];
-            connection.served = adopted.served;
-            connection.input = adopted.input;
-            connection.deadline = deadline;
-            self.name_client(slot, adopted.client);
-            self.resumed.push(slot);
+            self.adopt(adopted, fd);
         }
         true
+    }
+
+    /// Goes on with a connection of another worker.
+    pub(crate) fn adopt(&mut self, adopted: Adopted, fd: OwnedFd) {
+        let Some(listener) =
+            self.site.listeners.iter().position(|listener| listener.address == adopted.listener)
+        else {
+            return;
+        };
+        let address = net::peer_of(fd.as_fd());
+        let peer = Peer::new(address, self.site.trusts(address));
+        let Some(slot) = self.insert(fd, u16::try_from(listener).unwrap_or(u16::MAX), peer) else { return };
+        let keepalive = self.site.http.keepalive.unwrap_or(self.site.http.io_timeout);
+        let deadline = self.now + keepalive;
+        let connection = &mut self.connections[slot];
+        connection.served = adopted.served;
+        connection.input = adopted.input;
+        if adopted.served > 0 {
+            connection.deadline = deadline;
+        }
+        self.name_client(slot, adopted.client);
+        self.resumed.push(slot);
     }
 }

@@ -1,8 +1,9 @@
-//! The workers of one generation, and how a request that waits in a busy one gets to an idle one.
+//! The workers of one generation, and how requests and connections get from one to another.
 //!
-//! Made in the zygote and inherited by every worker: a word of shared memory for each that says whether it is idle,
-//! and a packet socket for each, its inbox. A sender claims an idle worker by taking its word, so that each claim
-//! brings one request; an inbox outlives its worker, so that a successor finds what was sent to it.
+//! Made in the zygote and inherited by every worker: a few words of shared memory for each, which say whether it is idle
+//! and how many connections it has, and a packet socket for each, its inbox. A sender claims an idle worker by taking
+//! its word, so that each claim brings one request; an inbox outlives its worker, so that a successor finds what was
+//! sent to it.
 
 use margrave_sys::channel::Channel;
 use margrave_sys::shm::SharedWords;
@@ -10,17 +11,43 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::time::Duration;
 
 /// Most workers that pass requests to each other; each costs two descriptors in every worker.
 const MOST: u16 = 64;
 /// Words between two workers' words, so that they do not share a cache line.
 const STRIDE: usize = 8;
+/// Connections of a worker that takes none from others.
+const CLOSED: u64 = u64::MAX;
+/// A worker that has polled within this time will poll again soon. One that is stopped or stuck has not.
+const LIVELY: Duration = Duration::from_millis(100);
+
+/// The words of a worker.
+#[derive(Clone, Copy)]
+enum Word {
+    /// 1 while it waits with a thread to spare.
+    Idle,
+    /// Its connections, or [`CLOSED`].
+    Connections,
+    /// When it polled last, in milliseconds of the monotonic clock.
+    Polled,
+    /// Requests it has answered lately, in a measure of its own.
+    Requests,
+}
 
 /// All workers of a generation.
 #[derive(Debug)]
 pub struct Fellows {
-    idle: SharedWords,
+    words: SharedWords,
     inboxes: Vec<Inbox>,
+}
+
+/// What another worker has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fellow {
+    pub(crate) worker: u16,
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
 }
 
 #[derive(Debug)]
@@ -39,30 +66,77 @@ impl Fellows {
             return Ok(None);
         }
         let count = workers.min(MOST);
-        let (idle, _memory) = SharedWords::create(usize::from(count) * STRIDE)?;
+        let (words, _memory) = SharedWords::create(usize::from(count) * STRIDE)?;
         let inboxes = (0..count).map(|_| {
             let (entry, exit) = Channel::pair()?;
             entry.set_nonblocking()?;
             exit.set_nonblocking()?;
             Ok(Inbox { entry, exit })
         });
-        Ok(Some(Self { idle, inboxes: inboxes.collect::<io::Result<_>>()? }))
+        let fellows = Self { words, inboxes: inboxes.collect::<io::Result<_>>()? };
+        (1..=count).for_each(|worker| fellows.close(worker));
+        Ok(Some(fellows))
     }
 
-    fn word(&self, worker: u16) -> Option<&AtomicU64> {
-        self.idle.words().get(usize::from(worker.checked_sub(1)?) * STRIDE)
+    fn word(&self, worker: u16, word: Word) -> Option<&AtomicU64> {
+        self.words.words().get(usize::from(worker.checked_sub(1)?) * STRIDE + word as usize)
+    }
+
+    fn read(&self, worker: u16, word: Word) -> u64 {
+        self.word(worker, word).map_or(0, |word| word.load(Relaxed))
+    }
+
+    fn write(&self, worker: u16, word: Word, value: u64) {
+        if let Some(word) = self.word(worker, word) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    /// The worker has so many connections, and takes more.
+    pub(crate) fn note_connections(&self, worker: u16, count: usize) {
+        self.write(worker, Word::Connections, count as u64);
+    }
+
+    /// The worker takes no connections from now on.
+    pub(crate) fn close(&self, worker: u16) {
+        self.write(worker, Word::Connections, CLOSED);
+    }
+
+    /// The worker looks for events.
+    pub(crate) fn note_poll(&self, worker: u16, now: Duration) {
+        self.write(worker, Word::Polled, millis(now));
+    }
+
+    /// The worker has answered so many requests lately.
+    pub(crate) fn note_requests(&self, worker: u16, requests: u64) {
+        self.write(worker, Word::Requests, requests);
+    }
+
+    /// Every worker but `me` that takes connections.
+    pub(crate) fn open(&self, me: u16) -> impl Iterator<Item = Fellow> {
+        self.others(me).filter_map(|worker| {
+            let connections = self.read(worker, Word::Connections);
+            let requests = self.read(worker, Word::Requests);
+            (connections != CLOSED).then_some(Fellow { worker, connections, requests })
+        })
+    }
+
+    /// Whether what is sent to a worker will be looked at soon: it is up, or idle, and then claimed by this call.
+    pub(crate) fn reach(&self, worker: u16, now: Duration) -> bool {
+        let age = millis(now).saturating_sub(self.read(worker, Word::Polled));
+        age <= millis(LIVELY) || self.claim_one(worker)
     }
 
     /// The worker could take a request at once.
     pub(crate) fn offer(&self, worker: u16) {
-        if let Some(word) = self.word(worker) {
+        if let Some(word) = self.word(worker, Word::Idle) {
             word.store(1, Release);
         }
     }
 
     /// The worker takes its offer back. `true` when somebody has claimed it: a request is on its way.
     pub(crate) fn withdraw(&self, worker: u16) -> bool {
-        self.word(worker).is_some_and(|word| word.swap(0, AcqRel) == 0)
+        self.word(worker, Word::Idle).is_some_and(|word| word.swap(0, AcqRel) == 0)
     }
 
     /// All workers but `me`, from the next one on.
@@ -73,15 +147,18 @@ impl Fellows {
 
     /// Whether another worker offers help.
     pub(crate) fn is_anybody_idle(&self, me: u16) -> bool {
-        self.others(me).any(|worker| self.word(worker).is_some_and(|word| word.load(Relaxed) == 1))
+        self.others(me).any(|worker| self.read(worker, Word::Idle) == 1)
     }
 
     /// Claims an idle worker other than `me`.
     pub(crate) fn claim(&self, me: u16) -> Option<u16> {
-        self.others(me).find(|&worker| {
-            let word = self.word(worker);
-            word.is_some_and(|word| word.load(Relaxed) == 1 && word.swap(0, AcqRel) == 1)
-        })
+        self.others(me).find(|&worker| self.claim_one(worker))
+    }
+
+    /// Claims a worker if it is idle.
+    pub(crate) fn claim_one(&self, worker: u16) -> bool {
+        let word = self.word(worker, Word::Idle);
+        word.is_some_and(|word| word.load(Relaxed) == 1 && word.swap(0, AcqRel) == 1)
     }
 
     /// Puts a packet and a descriptor into a worker's inbox.
@@ -96,6 +173,10 @@ impl Fellows {
     pub(crate) fn inbox(&self, worker: u16) -> Option<&Channel> {
         self.inboxes.get(usize::from(worker.checked_sub(1)?)).map(|inbox| &inbox.exit)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -114,6 +195,29 @@ mod tests {
         assert!(fellows.withdraw(3));
         fellows.offer(3);
         assert!(!fellows.withdraw(3));
+    }
+
+    #[test]
+    fn a_worker_that_has_not_polled_lately_is_reached_once_if_it_was_idle() {
+        let fellows = Fellows::new(2).unwrap().unwrap();
+        let now = Duration::from_secs(9);
+        assert!(!fellows.reach(2, now));
+        fellows.offer(2);
+        assert!(fellows.reach(2, now) && !fellows.reach(2, now), "it may have been stopped in its sleep");
+        fellows.note_poll(2, now - LIVELY);
+        assert!(fellows.reach(2, now) && fellows.reach(2, now));
+    }
+
+    #[test]
+    fn only_workers_that_take_connections_are_open() {
+        let fellows = Fellows::new(3).unwrap().unwrap();
+        assert_eq!(fellows.open(1).count(), 0);
+        fellows.note_connections(2, 7);
+        fellows.note_connections(3, 0);
+        fellows.note_requests(2, 70);
+        fellows.close(3);
+        let open: Vec<_> = fellows.open(1).collect();
+        assert_eq!(open, [Fellow { worker: 2, connections: 7, requests: 70 }]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! decodes and runs the application inline. A native watcher takes the lead when the application is slow, so
 //! that reading, writing and timeouts go on. The design and its reasons: ARCHITECTURE.md, "The reactor".
 
+mod balance;
 mod body;
 mod connection;
 mod date;

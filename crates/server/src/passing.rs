@@ -1,10 +1,10 @@
-//! Requests on their way from a busy worker to an idle one.
+//! Requests on their way from a busy worker to an idle one, and what arrives in a worker's inbox.
 
 use crate::body::Body;
 use crate::connection::{Peer, Phase};
 use crate::reactor::{Reactor, Work};
 use crate::site::{Site, Token};
-use margrave_lifecycle::message::{Passed, decode, encode};
+use margrave_lifecycle::message::{Passed, ToFellow, decode, encode};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::{clock, net};
 use margrave_wire::{BodyLength, Name, Request, Version};
@@ -86,7 +86,8 @@ impl Reactor {
         };
         // The receiver holds the same open socket, so closing ours would not end our watch on it.
         let _ = site.poller.delete(&*work.fd);
-        let sent = encode(&passed).is_ok_and(|packet| fellows.send(worker, &packet, work.fd.as_fd()).is_ok());
+        let packet = encode(&ToFellow::Request(Box::new(passed)));
+        let sent = packet.is_ok_and(|packet| fellows.send(worker, &packet, work.fd.as_fd()).is_ok());
         if sent {
             site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
             self.close(work.slot);
@@ -101,7 +102,7 @@ impl Reactor {
         Err(work)
     }
 
-    /// Takes requests that fellows have sent.
+    /// Takes what fellows have sent.
     pub(crate) fn handle_inbox(&mut self) {
         let site = Arc::clone(&self.site);
         let Some(inbox) = site.fellows.as_ref().and_then(|fellows| fellows.inbox(site.worker)) else {
@@ -114,9 +115,11 @@ impl Reactor {
                 self.leave_inbox();
             }
             self.help_until = Duration::ZERO;
-            let passed = decode::<Passed>(&packet[..length]);
-            if let (Ok(passed), Some(fd)) = (passed, descriptors.into_iter().next()) {
-                self.take_over(passed, fd);
+            let Some(fd) = descriptors.into_iter().next() else { continue };
+            match decode(&packet[..length]) {
+                Ok(ToFellow::Request(passed)) => self.take_over(*passed, fd),
+                Ok(ToFellow::Connection(adopted)) => self.adopt(adopted, fd),
+                Err(error) => self.site.log.say(format_args!("from another worker: {error}")),
             }
         }
     }

@@ -3,6 +3,7 @@
 //! One value behind one lock; whoever polls hands its events to [`Reactor::handle_ready`]. Nothing here
 //! blocks, calls Python or waits for the GIL. Reading is in `intake`, answering in `delivery`, the end in `drain`.
 
+use crate::balance::Recent;
 use crate::body::Body;
 use crate::connection::{Connection, Peer, Phase};
 use crate::drain::Drain;
@@ -66,6 +67,7 @@ pub(crate) struct Reactor {
     // Boxed, because they travel to a thread and back.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
+    pub(crate) recent: Recent,
     /// Until then a request may arrive from a fellow that has claimed this worker's help.
     pub(crate) help_until: Duration,
     next_generation: u32,
@@ -90,6 +92,7 @@ impl Reactor {
             scratch: vec![0; READ_BUFFER].into_boxed_slice(),
             resumed: Vec::new(),
             pool: Vec::new(),
+            recent: Recent::default(),
             help_until: Duration::ZERO,
             next_generation: 0,
             next_sweep: Duration::ZERO,
@@ -102,6 +105,7 @@ impl Reactor {
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
         self.accepting = true;
+        self.note_connections();
         self.watch_listeners()
     }
 
@@ -148,9 +152,16 @@ impl Reactor {
         self.accepting && !self.listening
     }
 
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening
+    }
+
     /// Leaves the listeners to others.
     pub(crate) fn stop_accepting(&mut self) {
         self.accepting = false;
+        if let Some(fellows) = &self.site.fellows {
+            fellows.close(self.site.worker);
+        }
         self.ignore_listeners();
         self.accept_again = None;
     }
@@ -163,6 +174,9 @@ impl Reactor {
     /// What happened, batch by batch. Afterwards `ready` may hold requests.
     pub(crate) fn handle_events(&mut self, events: &Events) {
         self.now = clock::monotonic();
+        if let Some(fellows) = &self.site.fellows {
+            fellows.note_poll(self.site.worker, self.now);
+        }
         for ready in events.iter() {
             self.handle_ready(ready);
         }
@@ -184,7 +198,10 @@ impl Reactor {
             }
             // An event of the batch in which the worker stopped accepting: the drain has looked at what waits.
             Token::Listener(_) if !self.accepting => {}
-            Token::Listener(number) => self.accept(number, ACCEPTS),
+            Token::Listener(number) => {
+                self.accept(number, ACCEPTS);
+                self.queue_up(number);
+            }
             Token::Waker => self.handle_wake(),
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
@@ -227,6 +244,7 @@ impl Reactor {
             match net::accept(&listener.fd) {
                 Ok((fd, address)) => {
                     self.site.slot.add(Counter::Accepted, 1);
+                    let Some(fd) = self.give_away(fd, number) else { continue };
                     let peer = Peer::new(address, site.trusts(address));
                     if let Some(slot) = self.insert(fd, number, peer) {
                         self.pump(slot);
@@ -264,6 +282,7 @@ impl Reactor {
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
         entry.insert(connection);
         self.site.slot.add(Counter::Connections, 1);
+        self.note_connections();
         Some(slot)
     }
 
@@ -272,6 +291,7 @@ impl Reactor {
         if self.connections.contains(slot) {
             let connection = self.connections.remove(slot);
             self.site.slot.counter(Counter::Connections).fetch_sub(1, Relaxed);
+            self.note_connections();
             if let Some(partial) = connection.partial {
                 self.recycle(partial.request);
             }
@@ -337,6 +357,7 @@ impl Reactor {
             self.handle_timeout(slot);
         }
         self.sweep_deadlines();
+        self.even_out();
         self.sample_memory();
     }
 
