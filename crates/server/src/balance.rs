@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+/// Connections that a worker may have taken more than another one before the other gets the next.
+const LEAD: u64 = 3;
+
 /// A difference in requests of one part in so many is worth the move of an odd connection.
 const WORTH: u64 = 50;
 
@@ -39,11 +42,14 @@ struct Share {
 }
 
 impl Site {
-    /// A worker that is idle and has fewer connections than this one with its `mine`; it is claimed.
+    /// A worker that is idle and has fewer connections than this one with its `mine`, or has taken clearly fewer; it is
+    /// claimed.
     fn claim_poorer(&self, mine: usize) -> Option<u16> {
         let fellows = self.fellows.as_ref()?;
-        let poorest = fellows.open(self.worker).min_by_key(|fellow| fellow.connections)?;
-        let differs = mine as u64 > poorest.connections;
+        let poorest = fellows.open(self.worker).min_by_key(|fellow| (fellow.connections, fellow.taken))?;
+        let behind = poorest.taken + LEAD < fellows.taken(self.worker);
+        let mine = mine as u64;
+        let differs = mine > poorest.connections || behind && mine == poorest.connections;
         (differs && fellows.claim_one(poorest.worker)).then_some(poorest.worker)
     }
 
@@ -93,6 +99,7 @@ impl Reactor {
         let mine = Fellow {
             worker: site.worker,
             connections: self.connections.len() as u64,
+            taken: fellows.taken(site.worker),
             requests: self.count_recent(),
         };
         let others: Vec<_> = fellows.open(site.worker).collect();
@@ -177,7 +184,7 @@ mod tests {
     use super::*;
 
     fn fellows(facts: &[(u64, u64)]) -> Vec<Fellow> {
-        let fellow = |(worker, &(connections, requests))| Fellow { worker, connections, requests };
+        let fellow = |(worker, &(connections, requests))| Fellow { worker, connections, taken: 0, requests };
         (1..).zip(facts).map(fellow).collect()
     }
 

@@ -31,6 +31,8 @@ enum Word {
     Connections,
     /// When it polled last, in milliseconds of the monotonic clock.
     Polled,
+    /// Connections it has taken, from the kernel or from others.
+    Taken,
     /// Requests it has answered lately, in a measure of its own.
     Requests,
 }
@@ -47,6 +49,7 @@ pub struct Fellows {
 pub(crate) struct Fellow {
     pub(crate) worker: u16,
     pub(crate) connections: u64,
+    pub(crate) taken: u64,
     pub(crate) requests: u64,
 }
 
@@ -97,6 +100,22 @@ impl Fellows {
         self.write(worker, Word::Connections, count as u64);
     }
 
+    /// The worker has taken a connection.
+    pub(crate) fn note_taken(&self, worker: u16) {
+        self.write(worker, Word::Taken, self.taken(worker) + 1);
+    }
+
+    /// Connections that the worker has taken.
+    pub(crate) fn taken(&self, worker: u16) -> u64 {
+        self.read(worker, Word::Taken)
+    }
+
+    /// A new worker joins the others where they are, instead of being given everything until it has caught up.
+    pub(crate) fn join(&self, worker: u16) {
+        let most = self.open(worker).map(|fellow| fellow.taken).max();
+        self.write(worker, Word::Taken, most.unwrap_or(0).max(self.taken(worker)));
+    }
+
     /// The worker takes no connections from now on.
     pub(crate) fn close(&self, worker: u16) {
         self.write(worker, Word::Connections, CLOSED);
@@ -116,8 +135,8 @@ impl Fellows {
     pub(crate) fn open(&self, me: u16) -> impl Iterator<Item = Fellow> {
         self.others(me).filter_map(|worker| {
             let connections = self.read(worker, Word::Connections);
-            let requests = self.read(worker, Word::Requests);
-            (connections != CLOSED).then_some(Fellow { worker, connections, requests })
+            let (taken, requests) = (self.taken(worker), self.read(worker, Word::Requests));
+            (connections != CLOSED).then_some(Fellow { worker, connections, taken, requests })
         })
     }
 
@@ -217,7 +236,17 @@ mod tests {
         fellows.note_requests(2, 70);
         fellows.close(3);
         let open: Vec<_> = fellows.open(1).collect();
-        assert_eq!(open, [Fellow { worker: 2, connections: 7, requests: 70 }]);
+        assert_eq!(open, [Fellow { worker: 2, connections: 7, taken: 0, requests: 70 }]);
+    }
+
+    #[test]
+    fn a_new_worker_counts_from_where_the_others_are() {
+        let fellows = Fellows::new(2).unwrap().unwrap();
+        fellows.note_connections(1, 0);
+        (0..5).for_each(|_| fellows.note_taken(1));
+        fellows.join(2);
+        fellows.note_taken(2);
+        assert_eq!(fellows.taken(2), 6);
     }
 
     #[test]

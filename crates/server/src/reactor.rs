@@ -105,6 +105,9 @@ impl Reactor {
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
         self.accepting = true;
+        if let Some(fellows) = &self.site.fellows {
+            fellows.join(self.site.worker);
+        }
         self.note_connections();
         self.watch_listeners()
     }
@@ -282,6 +285,9 @@ impl Reactor {
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
         entry.insert(connection);
         self.site.slot.add(Counter::Connections, 1);
+        if let Some(fellows) = &self.site.fellows {
+            fellows.note_taken(self.site.worker);
+        }
         self.note_connections();
         Some(slot)
     }
