@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod cheaper;
 pub mod message;
 pub mod order;
 pub mod supervisor;

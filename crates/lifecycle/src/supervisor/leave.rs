@@ -64,9 +64,17 @@ impl Supervisor {
         why: String,
         commands: &mut Vec<Command>,
     ) {
+        let receding = |number| self.pools.get(&number).is_some_and(|pool| pool.phase == Phase::Receding);
+        if self.candidate.is_none_or(receding) {
+            // It has failed already, and its workers serve until others do.
+            return;
+        }
         let Some(generation) = self.candidate.take() else { return };
         let Some(pool) = self.pools.get(&generation) else { return };
         let (origin, mercy) = (pool.origin, pool.policy.worker_mercy);
+        if self.recede(now, generation, &why, commands) {
+            return;
+        }
         if origin == Origin::First {
             commands.push(Command::Note(Notice::StartFailed { why: why.clone() }));
             self.stop = Some(Stop { code, reason: Some(why), halted: true, done: false });
@@ -80,6 +88,23 @@ impl Supervisor {
         }
         let heir = self.live;
         self.dismiss(now, generation, heir, mercy, commands);
+    }
+
+    /// Announces a stop where that is wanted, and begins it after a while; a second time, or without delay, at once.
+    pub(super) fn take_leave(&mut self, now: Duration, commands: &mut Vec<Command>) {
+        let delay = self
+            .live
+            .and_then(|live| self.pools.get(&live))
+            .map_or(Duration::ZERO, |pool| pool.policy.drain_delay);
+        if delay.is_zero() || self.farewell.is_some() || self.stop.is_some() {
+            return self.stop(now, false, commands);
+        }
+        self.farewell = Some(now + delay);
+        self.pending = None;
+        commands.push(Command::Note(Notice::Unready { delay }));
+        let told: Vec<ForkId> =
+            self.processes.iter().filter(|(_, process)| process.stays()).map(|(id, _)| *id).collect();
+        commands.extend(told.into_iter().map(Command::Unready));
     }
 
     /// Begins a stop, or hastens one.
@@ -98,6 +123,9 @@ impl Supervisor {
         };
         self.candidate = None;
         self.pending = None;
+        if core::mem::take(&mut self.asleep) {
+            commands.push(Command::AwaitConnection(false));
+        }
         let generations: Vec<u32> = self.pools.keys().copied().collect();
         for generation in generations {
             let mercy = self.pools.get(&generation).map_or(Duration::ZERO, |pool| pool.policy.mercy);

@@ -5,27 +5,35 @@
 //! state is settled level-triggered, so a lost or repeated event cannot leave it stuck.
 //! Does no I/O and reads no clock: `now` is the monotonic time, commands are appended to a list that `master` performs.
 
+mod chain;
+mod event;
 mod leave;
+mod limits;
 mod notice;
 mod policy;
 mod pool;
+mod reason;
+mod scale;
 mod settle;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub use event::{Command, Event, Sample};
 pub use notice::{Level, Notice};
-pub use policy::Policy;
+pub use policy::{Policy, SPARE_SEATS};
+pub use reason::{Ended, Reason};
 
+use crate::cheaper::Scaler;
 use crate::message::ForkId;
+use crate::order::Manner;
 use crate::throttle::Throttle;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
-use pool::{Origin, Phase, Pool, Process, State, Zygote};
+use pool::{Origin, Pace, Phase, Pool, Process, State, Wish, Zygote};
 
 /// Time between the order to end at once and the kill.
 pub const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -39,6 +47,9 @@ pub const SETTLED: Duration = Duration::from_secs(1);
 /// A zygote that lived this long did not die at once.
 pub const ZYGOTE_SETTLED: Duration = Duration::from_secs(60);
 
+/// Time for what is in flight when workers give way brutally.
+pub const BRUTAL_MERCY: Duration = Duration::from_secs(1);
+
 /// Generations that may be draining when a reload begins; with more, it waits.
 pub const MAX_LEAVING: usize = 8;
 
@@ -47,204 +58,6 @@ pub const EXIT_NO_APP: i32 = 22;
 
 /// Exit code when the instance cannot start for another reason.
 pub const EXIT_START_FAILED: i32 = 1;
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It exited with this code.
-    Exit(i32),
-    /// This signal ended it.
-    Signal(i32),
-    /// Nobody could tell.
-    Unknown,
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exit(code) => write!(f, "exited with code {code}"),
-            Self::Signal(9) => write!(f, "was killed by signal 9 (SIGKILL, perhaps for lack of memory)"),
-            Self::Signal(number) => {
-                const NAMES: [&str; 16] = [
-                    "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
-                    "USR2", "PIPE", "ALRM", "TERM",
-                ];
-                let name = usize::try_from(*number).ok().and_then(|number| NAMES.get(number));
-                let verb = if matches!(number, 4 | 6 | 7 | 8 | 11) { "crashed with" } else { "was ended by" };
-                match name {
-                    Some(name) => write!(f, "{verb} signal {number} (SIG{name})"),
-                    None => write!(f, "{verb} signal {number}"),
-                }
-            }
-            Self::Unknown => write!(f, "ended"),
-        }
-    }
-}
-
-/// Why a worker is recycled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It answered this many requests.
-    Requests(u64),
-    /// It is this old.
-    Age(Duration),
-    /// It has this many resident bytes.
-    Resident(u64),
-    /// It has this much address space in bytes.
-    AddressSpace(u64),
-    /// One of its requests is this long past its deadline and cannot be interrupted.
-    Overdue(Duration),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MIB: u64 = 1024 * 1024;
-        match self {
-            Self::Requests(count) => write!(f, "it has answered {count} requests (max-requests)"),
-            Self::Age(age) => write!(f, "it is {} s old (max-worker-lifetime)", age.as_secs()),
-            Self::Resident(bytes) => write!(f, "it uses {} MiB of memory (reload-on-rss)", bytes / MIB),
-            Self::AddressSpace(bytes) => {
-                write!(f, "it has {} MiB of address space (reload-on-as)", bytes / MIB)
-            }
-            Self::Overdue(overdue) => write!(
-                f,
-                "a request is {:.1} s past its deadline and did not yield (harakiri)",
-                overdue.as_secs_f64()
-            ),
-        }
-    }
-}
-
-/// What the master saw of one worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sample {
-    /// Requests answered since it was forked.
-    pub requests: u64,
-    /// Resident bytes, when they are known.
-    pub resident: Option<u64>,
-    /// Bytes of address space, when they are known.
-    pub address_space: Option<u64>,
-    /// How long the most overdue request is past its deadline.
-    pub overdue: Option<Duration>,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// The instance starts.
-    Start(Policy),
-    /// The operator wants a reload, with these rules.
-    Reload(Policy),
-    /// A zygote is ready to fork.
-    ZygoteReady(u32),
-    /// The application did not load in a zygote, which will end.
-    LoadFailed {
-        /// The generation.
-        generation: u32,
-        /// One sentence.
-        message: String,
-    },
-    /// A zygote ended, or could not be started.
-    ZygoteGone {
-        /// The generation.
-        generation: u32,
-        /// How, in words: `was killed by signal 9`.
-        why: String,
-    },
-    /// A worker was forked.
-    Forked {
-        /// The command.
-        id: ForkId,
-        /// Its process id.
-        pid: i32,
-    },
-    /// A fork failed.
-    ForkFailed {
-        /// The command.
-        id: ForkId,
-        /// Errno.
-        errno: i32,
-    },
-    /// A worker accepts requests.
-    WorkerReady(ForkId),
-    /// The application did not load in a worker (`lazy-apps`), which will end.
-    WorkerLoadFailed {
-        /// The command that made it.
-        id: ForkId,
-        /// One sentence.
-        message: String,
-    },
-    /// A worker ended and was reaped.
-    WorkerExited {
-        /// The command that made it.
-        id: ForkId,
-        /// How.
-        ended: Ended,
-    },
-    /// A look at a worker.
-    Sample(ForkId, Sample),
-    /// Stop when what is in flight has been answered.
-    Stop,
-    /// Stop at once.
-    Halt,
-    /// A time given by [`Supervisor::poll_timeout`] has come.
-    Timeout,
-}
-
-/// What the master is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Start a zygote.
-    SpawnZygote {
-        /// Number of the new generation.
-        generation: u32,
-        /// The generation whose settings it repeats; `None` = those that came with the last start or reload.
-        like: Option<u32>,
-    },
-    /// Ask a zygote for a worker.
-    Fork {
-        /// The zygote's generation.
-        generation: u32,
-        /// Identifies the process from now on.
-        id: ForkId,
-        /// Worker number from 1.
-        worker: u16,
-        /// Row of the generation's scoreboard.
-        slot: u16,
-        /// Processes that had this worker number before.
-        respawn: u32,
-    },
-    /// Ask a worker to finish and end.
-    Drain {
-        /// The worker.
-        id: ForkId,
-        /// The generation that adopts its idle connections.
-        heir: Option<u32>,
-        /// Time until it will be killed.
-        mercy: Duration,
-    },
-    /// Ask a worker to end at once.
-    StopWorker(ForkId),
-    /// Kill a worker.
-    KillWorker(ForkId),
-    /// Tell a zygote that no more forks will come.
-    RetireZygote(u32),
-    /// Kill a zygote.
-    KillZygote(u32),
-    /// This generation is the one that serves now: all its workers are ready, or one of the first generation.
-    Serving(u32),
-    /// Nothing of this generation is left; release what belongs to it.
-    CloseGeneration(u32),
-    /// Write to the log.
-    Note(Notice),
-    /// Everything has ended: exit.
-    Exit {
-        /// Process exit code.
-        code: i32,
-        /// Why, when it is a failure.
-        reason: Option<String>,
-    },
-}
 
 /// How the instance ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -262,9 +75,17 @@ pub struct Supervisor {
     processes: BTreeMap<ForkId, Process>,
     live: Option<u32>,
     candidate: Option<u32>,
-    /// Rules of a reload that has to wait.
-    pending: Option<Policy>,
+    /// A reload that has to wait.
+    pending: Option<Wish>,
     stop: Option<Stop>,
+    /// The stop that has been announced begins then.
+    farewell: Option<Duration>,
+    paused: bool,
+    /// There are no workers, and the next connection starts them.
+    asleep: bool,
+    scaler: Option<Scaler>,
+    /// When there was a request last, and how many there had been.
+    active: (Duration, u64),
     recovery: Throttle,
     recovery_at: Duration,
     next_generation: u32,
@@ -283,6 +104,11 @@ impl Supervisor {
             candidate: None,
             pending: None,
             stop: None,
+            farewell: None,
+            paused: false,
+            asleep: false,
+            scaler: None,
+            active: (Duration::ZERO, 0),
             recovery: Throttle::default(),
             recovery_at: Duration::ZERO,
             next_generation: 1,
@@ -303,32 +129,53 @@ impl Supervisor {
         self.live.is_some() && (self.candidate.is_some() || self.pending.is_some())
     }
 
-    /// Whether the instance is ending.
+    /// Whether no request is begun.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether there are no workers until the next connection.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
+    /// Workers that are wanted.
+    #[must_use]
+    pub fn wanted(&self) -> u16 {
+        self.live.and_then(|live| self.pools.get(&live)).map_or(0, Pool::wanted)
+    }
+
+    /// Whether the instance is ending, or has said that it will.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.stop.is_some()
+        self.stop.is_some() || self.farewell.is_some()
     }
 
     /// Tells what happened; appends what is to be done.
     pub fn handle(&mut self, now: Duration, event: Event, commands: &mut Vec<Command>) {
+        // What happened while we could not look is heard before anybody is found to be late.
+        let is_time = matches!(event, Event::Timeout | Event::Halt);
         match event {
-            Event::Start(policy) => self.start(now, Origin::First, policy, None, commands),
-            Event::Reload(policy) => self.reload(now, policy, commands),
-            Event::ZygoteReady(generation) => self.zygote_ready(generation),
+            Event::Start(policy) => {
+                self.active.0 = now;
+                self.asleep = policy.cheap;
+                let wanted = if self.asleep { 0 } else { policy.initial() };
+                let pool = Pool::new(self.next_generation, Origin::First, policy, wanted, now);
+                self.start(pool, None, commands);
+            }
+            Event::Reload(..) | Event::ReloadWorkers(_) | Event::ChainReload => {
+                self.handle_reload(now, event, commands);
+            }
+            Event::ZygoteReady(generation) => self.zygote_ready(now, generation),
             Event::LoadFailed { generation, message } => {
                 if self.candidate == Some(generation) {
                     self.candidate_failed(now, EXIT_NO_APP, message, commands);
                 }
             }
             Event::ZygoteGone { generation, why } => self.zygote_gone(now, generation, why, commands),
-            Event::Forked { id, pid } => {
-                if let Some(process) = self.processes.get_mut(&id) {
-                    process.pid = Some(pid);
-                    if matches!(process.state, State::Forking(_)) {
-                        process.state = State::Starting;
-                    }
-                }
-            }
+            Event::Forked { id, pid } => self.forked(id, pid),
             Event::ForkFailed { id, errno } => self.fork_failed(now, id, errno, commands),
             Event::WorkerReady(id) => self.worker_ready(now, id, commands),
             Event::WorkerLoadFailed { id, message } => {
@@ -339,52 +186,100 @@ impl Supervisor {
             }
             Event::WorkerExited { id, ended } => self.worker_exited(now, id, ended, commands),
             Event::Sample(id, sample) => self.look_at(now, id, sample, commands),
-            Event::Stop => self.stop(now, false, commands),
+            Event::RecycleAsked(id, reason) => self.recycle_asked(id, reason),
+            Event::Checked { generation, verdict } => self.checked(now, generation, verdict, commands),
+            Event::Resize(change) => self.resize(now, change, commands),
+            Event::Sleep => self.sleep(now, commands),
+            Event::Connection => self.wake(now, commands),
+            Event::Pause(pause) => self.pause(pause, commands),
+            Event::Load(load) => self.handle_load(now, &load, commands),
+            Event::Stop => self.take_leave(now, commands),
             Event::Halt => self.stop(now, true, commands),
             Event::Timeout => {}
         }
-        self.settle(now, commands);
+        self.settle(now, is_time, commands);
     }
 
-    fn start(
-        &mut self,
-        now: Duration,
-        origin: Origin,
-        policy: Policy,
-        like: Option<u32>,
-        commands: &mut Vec<Command>,
-    ) {
+    fn start(&mut self, pool: Pool, like: Option<u32>, commands: &mut Vec<Command>) {
         let generation = self.next_generation;
         self.next_generation += 1;
         self.candidate = Some(generation);
-        self.pools.insert(generation, Pool::new(generation, origin, policy, now));
-        if origin == Origin::Reload {
+        if pool.origin == Origin::Reload {
             commands.push(Command::Note(Notice::ReloadStarted { generation }));
         }
+        self.pools.insert(generation, pool);
         commands.push(Command::SpawnZygote { generation, like });
     }
 
-    fn reload(&mut self, now: Duration, policy: Policy, commands: &mut Vec<Command>) {
-        if self.stop.is_some() {
+    fn handle_reload(&mut self, now: Duration, event: Event, commands: &mut Vec<Command>) {
+        match event {
+            Event::Reload(policy, _) if policy.exit_on_reload && self.stop.is_none() => {
+                self.stop(now, false, commands);
+            }
+            Event::Reload(policy, manner) => {
+                let wish = Wish { policy: Some(policy), manner, pace: Pace::Together };
+                self.reload(wish, commands);
+            }
+            Event::ReloadWorkers(manner) => {
+                self.reload(Wish { policy: None, manner, pace: Pace::Together }, commands);
+            }
+            _ => {
+                let wish = Wish { policy: None, manner: Manner::Graceful, pace: Pace::OneByOne };
+                self.reload(wish, commands);
+            }
+        }
+    }
+
+    fn reload(&mut self, wish: Wish, commands: &mut Vec<Command>) {
+        if self.is_stopping() {
             commands.push(Command::Note(Notice::ReloadIgnored));
             return;
-        }
-        if policy.exit_on_reload {
-            return self.stop(now, false, commands);
         }
         if self.candidate.is_some() {
             commands.push(Command::Note(Notice::ReloadQueued));
         }
-        self.pending = Some(policy);
+        // Rules that were read must not be lost to a later wish for new workers alone.
+        let policy = wish.policy.or_else(|| self.pending.take().and_then(|pending| pending.policy));
+        self.pending = Some(Wish { policy, ..wish });
     }
 
-    fn zygote_ready(&mut self, generation: u32) {
+    fn zygote_ready(&mut self, now: Duration, generation: u32) {
         if let Some(pool) = self.pools.get_mut(&generation)
             && pool.zygote == Zygote::Loading
             && pool.phase == Phase::Loading
         {
             pool.zygote = Zygote::Ready;
             pool.phase = Phase::Starting;
+            pool.progress = now;
+        }
+    }
+
+    fn forked(&mut self, id: ForkId, pid: i32) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.pid = Some(pid);
+            if matches!(process.state, State::Forking(_)) {
+                process.state = State::Starting;
+            }
+        }
+    }
+
+    fn checked(
+        &mut self,
+        now: Duration,
+        generation: u32,
+        verdict: Result<(), String>,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(pool) = self.pools.get_mut(&generation).filter(|pool| pool.phase == Phase::Checking) else {
+            return;
+        };
+        match verdict {
+            Ok(()) => {
+                pool.phase = Phase::Starting;
+                pool.checked = true;
+                pool.progress = now;
+            }
+            Err(why) => self.candidate_failed(now, EXIT_START_FAILED, why, commands),
         }
     }
 
@@ -439,6 +334,12 @@ impl Supervisor {
         process.state = State::Ready;
         process.ready = Some(now);
         let (generation, worker) = (process.generation, process.worker);
+        if self.farewell.is_some() {
+            commands.push(Command::Unready(id));
+        }
+        if let Some(pool) = self.pools.get_mut(&generation).filter(|pool| pool.phase != Phase::Receding) {
+            pool.progress = now;
+        }
         let Some(pool) = self.pools.get_mut(&generation) else { return };
         let (usual, overdue) = (pool.policy.worker_mercy, pool.policy.overdue_mercy);
         let Some(seat) = pool.seat(worker) else { return };
@@ -511,52 +412,6 @@ impl Supervisor {
                 let why = alloc::format!("worker {} {ended} before it was ready", process.worker);
                 self.candidate_failed(now, EXIT_START_FAILED, why, commands);
             }
-        }
-    }
-
-    fn look_at(&mut self, now: Duration, id: ForkId, sample: Sample, commands: &mut Vec<Command>) {
-        let Some(process) = self.processes.get_mut(&id) else { return };
-        let Some(pool) = self.pools.get_mut(&process.generation) else { return };
-        let policy = &pool.policy;
-        let late = sample.overdue.zip(policy.overdue_grace).filter(|(overdue, grace)| overdue >= grace);
-        // Its own client has been answered by now, so the worker may finish the others' requests first, beside a
-        // replacement; unless there is none in time.
-        let patience = policy.overdue_mercy.map_or(Duration::ZERO, |mercy| mercy + STOP_GRACE);
-        if let Some((overdue, grace)) = late
-            && matches!(process.state, State::Ready | State::Draining(_))
-            && overdue >= grace + patience
-        {
-            let (worker, pid) = (process.worker, process.pid);
-            process.state = State::Killed;
-            commands.push(Command::Note(Notice::Overdue { worker, pid, overdue }));
-            commands.push(Command::KillWorker(id));
-            return;
-        }
-        let Some(ready) = process.ready.filter(|_| process.state == State::Ready) else { return };
-        if let Some((overdue, _)) = late {
-            if let Some(seat) = pool.seat(process.worker).filter(|seat| seat.occupant == Some(id)) {
-                seat.due = Some(Reason::Overdue(overdue));
-            }
-            return;
-        }
-        let age = now.saturating_sub(ready);
-        let (limit, policy) = (process.limit, &pool.policy);
-        if age < policy.min_lifetime {
-            return;
-        }
-        let reached = |value: Option<u64>, limit: Option<u64>| {
-            value.zip(limit).filter(|(value, limit)| value >= limit).map(|(value, _)| value)
-        };
-        let due = reached(Some(sample.requests), limit)
-            .map(Reason::Requests)
-            .or_else(|| policy.max_lifetime.filter(|longest| age >= *longest).map(|_| Reason::Age(age)))
-            .or_else(|| reached(sample.resident, policy.max_resident).map(Reason::Resident))
-            .or_else(|| reached(sample.address_space, policy.max_address_space).map(Reason::AddressSpace));
-        if let Some(seat) = pool.seat(process.worker)
-            && seat.occupant == Some(id)
-            && seat.due.is_none()
-        {
-            seat.due = due;
         }
     }
 

@@ -47,6 +47,15 @@ pub enum Notice {
         /// How long past its deadline the request was.
         overdue: Duration,
     },
+    /// A worker was killed for its size.
+    TooLarge {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+        /// What is too large.
+        reason: Reason,
+    },
     /// A worker is being replaced.
     Recycling {
         /// Its number.
@@ -78,6 +87,46 @@ pub enum Notice {
     ReloadStarted {
         /// The new generation.
         generation: u32,
+    },
+    /// A worker of the generation before gives way to its successor.
+    ChainLink {
+        /// Its number.
+        worker: u16,
+        /// Its process id, when it was known.
+        pid: Option<i32>,
+    },
+    /// The new generation must answer a request first.
+    Checking {
+        /// The new generation.
+        generation: u32,
+    },
+    /// The number of workers changes.
+    Resized {
+        /// Workers from now on.
+        wanted: u16,
+        /// Workers before.
+        before: u16,
+    },
+    /// All workers end until a connection comes.
+    Asleep,
+    /// A connection has come.
+    Awake {
+        /// Workers that start.
+        wanted: u16,
+    },
+    /// There has been no request for so long that the instance ends.
+    DiesIdle {
+        /// How long.
+        idle: Duration,
+    },
+    /// No request is begun any more.
+    Paused,
+    /// Requests are begun again.
+    Resumed,
+    /// A stop is near.
+    Unready {
+        /// When it begins.
+        delay: Duration,
     },
     /// A reload was asked for during another one, and will follow it.
     ReloadQueued,
@@ -119,10 +168,20 @@ impl Notice {
             | Self::ReloadQueued
             | Self::ReloadIgnored
             | Self::ReloadDone { .. }
+            | Self::ChainLink { .. }
+            | Self::Checking { .. }
+            | Self::Resized { .. }
+            | Self::Asleep
+            | Self::Awake { .. }
+            | Self::DiesIdle { .. }
+            | Self::Paused
+            | Self::Resumed
+            | Self::Unready { .. }
             | Self::Stopping { .. } => Level::Info,
             Self::WorkerDied { .. }
             | Self::NoMercy { .. }
             | Self::Overdue { .. }
+            | Self::TooLarge { .. }
             | Self::ForkFailed { .. }
             | Self::ZygoteLost { .. }
             | Self::ZygoteSilent => Level::Warning,
@@ -138,6 +197,24 @@ impl fmt::Display for Who {
         match self.1 {
             Some(pid) => write!(f, "worker {} (pid {pid})", self.0),
             None => write!(f, "worker {}", self.0),
+        }
+    }
+}
+
+/// A reason for a kill, by the name of the option that asks for it.
+struct Evil(Reason);
+
+impl fmt::Display for Evil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: u64 = 1024 * 1024;
+        match self.0 {
+            Reason::Resident(bytes) => {
+                write!(f, "it uses {} MiB of memory (evil-reload-on-rss)", bytes / MIB)
+            }
+            Reason::AddressSpace(bytes) => {
+                write!(f, "it has {} MiB of address space (evil-reload-on-as)", bytes / MIB)
+            }
+            other => other.fmt(f),
         }
     }
 }
@@ -172,6 +249,30 @@ impl fmt::Display for Notice {
             Self::Recycling { worker, pid, reason } => {
                 write!(f, "{} is being replaced: {reason}", Who(*worker, *pid))
             }
+            Self::TooLarge { worker, pid, reason } => {
+                write!(f, "{} was killed: {}", Who(*worker, *pid), Evil(*reason))
+            }
+            Self::ChainLink { worker, pid } => {
+                write!(f, "chain reload: {} gives way to its successor", Who(*worker, *pid))
+            }
+            Self::Checking { generation } => {
+                write!(f, "reload: generation {generation} must answer the check before it takes over")
+            }
+            Self::Resized { wanted, before } => {
+                write!(f, "there are {wanted} workers from now on, {before} before")
+            }
+            Self::Asleep => write!(f, "all workers end; the next connection starts them again"),
+            Self::Awake { wanted } => write!(f, "a connection has come; {wanted} workers start"),
+            Self::DiesIdle { idle } => {
+                write!(f, "there was no request for {} s (die-on-idle)", idle.as_secs())
+            }
+            Self::Paused => write!(f, "paused: no request is begun, connections wait"),
+            Self::Resumed => write!(f, "the pause is over"),
+            Self::Unready { delay } => write!(
+                f,
+                "not ready any more: stops in {:.0} s, serves until then (drain-delay)",
+                delay.as_secs_f64()
+            ),
             Self::ForkFailed { worker, errno, retry } => {
                 write!(f, "worker {worker} could not be forked (errno {errno}); next try {}", Soon(*retry))
             }

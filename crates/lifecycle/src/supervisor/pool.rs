@@ -2,6 +2,7 @@
 
 use super::{Policy, Reason};
 use crate::message::ForkId;
+use crate::order::Manner;
 use crate::throttle::Throttle;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,8 +14,12 @@ pub(super) enum Phase {
     Loading,
     /// The workers start.
     Starting,
+    /// They are ready, and a request of ours must be answered before they take over.
+    Checking,
     /// It serves.
     Live,
+    /// It has taken over some workers one by one, and gives them back.
+    Receding,
     /// It drains or is being stopped; nothing new is forked.
     Leaving,
 }
@@ -45,9 +50,31 @@ pub(super) enum Origin {
     Recovery,
 }
 
+/// How a generation takes over from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// When all its workers are ready.
+    Together,
+    /// Worker by worker.
+    OneByOne,
+}
+
+/// What a reload is to be like.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// The rules that were read; `None` = those of the generation that serves.
+    pub(super) policy: Option<Policy>,
+    pub(super) manner: Manner,
+    pub(super) pace: Pace,
+}
+
 /// A worker number and who has it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seat {
+    /// A worker is wanted here.
+    pub(super) open: bool,
+    /// The generation that is to take over has this number already.
+    pub(super) yielded: bool,
     /// Processes that have had this number in this generation.
     pub(super) spawned: u32,
     /// Slows down the replacement of what dies at once.
@@ -60,6 +87,13 @@ pub(super) struct Seat {
     pub(super) successor: Option<ForkId>,
     /// The occupant is to be replaced.
     pub(super) due: Option<Reason>,
+}
+
+impl Seat {
+    /// A worker is wanted here, and there is none.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.open && !self.yielded && self.occupant.is_none()
+    }
 }
 
 /// Where a worker process stands.
@@ -90,6 +124,10 @@ pub(super) struct Process {
     pub(super) ready: Option<Duration>,
     /// Requests after which it is recycled.
     pub(super) limit: Option<u64>,
+    /// Age at which it is recycled.
+    pub(super) lifetime: Option<Duration>,
+    /// It had nothing to do when it was last looked at.
+    pub(super) idle: bool,
 }
 
 impl Process {
@@ -108,19 +146,46 @@ pub(super) struct Pool {
     pub(super) phase: Phase,
     pub(super) zygote: Zygote,
     pub(super) started: Duration,
+    /// When it last came nearer to serving.
+    pub(super) progress: Duration,
+    pub(super) pace: Pace,
+    /// How the generation before it leaves.
+    pub(super) manner: Manner,
+    /// It has answered the request of the check, or need not.
+    pub(super) checked: bool,
     pub(super) seats: Vec<Seat>,
 }
 
 impl Pool {
-    pub(super) fn new(number: u32, origin: Origin, policy: Policy, now: Duration) -> Self {
-        let seats = (0..policy.workers).map(|_| Seat::default()).collect();
-        Self { number, origin, policy, phase: Phase::Loading, zygote: Zygote::Loading, started: now, seats }
+    pub(super) fn new(number: u32, origin: Origin, policy: Policy, wanted: u16, now: Duration) -> Self {
+        let seats =
+            (0..policy.seats()).map(|seat| Seat { open: seat < wanted, ..Seat::default() }).collect();
+        Self {
+            number,
+            origin,
+            checked: origin != Origin::Reload || !policy.check,
+            policy,
+            phase: Phase::Loading,
+            zygote: Zygote::Loading,
+            started: now,
+            progress: now,
+            pace: Pace::Together,
+            manner: Manner::Graceful,
+            seats,
+        }
     }
 
     /// When it must be ready; the first generation has all the time.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let waiting = matches!(self.phase, Phase::Loading | Phase::Starting);
-        (waiting && self.origin != Origin::First).then(|| self.started + self.policy.reload_deadline)
+        let waiting =
+            matches!(self.phase, Phase::Loading | Phase::Starting | Phase::Checking | Phase::Receding);
+        (waiting && self.origin != Origin::First).then(|| self.progress + self.policy.reload_deadline)
+    }
+
+    /// Workers that are wanted.
+    pub(super) fn wanted(&self) -> u16 {
+        let open = self.seats.iter().filter(|seat| seat.open).count();
+        u16::try_from(open).unwrap_or(u16::MAX)
     }
 
     /// The seat of a worker number.

@@ -1,15 +1,26 @@
 //! Brings the state to rest after each event: what is due is done, once, whoever caused it.
 
-use super::pool::{Origin, Phase, Process, State, Zygote};
-use super::{Command, MAX_LEAVING, Notice, Reason, Supervisor, ZYGOTE_GRACE};
+use super::pool::{Origin, Pace, Phase, Pool, Process, State, Zygote};
+use super::{BRUTAL_MERCY, Command, MAX_LEAVING, Notice, Reason, Supervisor, ZYGOTE_GRACE};
+use crate::order::Manner;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Supervisor {
-    pub(super) fn settle(&mut self, now: Duration, commands: &mut Vec<Command>) {
-        self.enforce_deadlines(now, commands);
+    pub(super) fn settle(&mut self, now: Duration, is_time: bool, commands: &mut Vec<Command>) {
+        if is_time {
+            self.enforce_deadlines(now, commands);
+            if self.stop.is_none() && self.farewell.is_some_and(|at| now >= at) {
+                self.stop(now, false, commands);
+            }
+            if self.stop.is_none() {
+                self.give_up_late_candidate(now, commands);
+            }
+        }
         if self.stop.is_none() {
-            self.give_up_late_candidate(now, commands);
+            self.check_candidate(commands);
+            self.hand_over(now, commands);
+            self.give_back(now, commands);
             self.promote_candidate(now, commands);
             self.start_next_generation(now, commands);
         }
@@ -51,11 +62,12 @@ impl Supervisor {
             self.stop.is_none() && self.openings(pool) > 0 && self.free_slot(pool.number).is_some()
         };
         let seats = self.pools.values().filter(open).flat_map(|pool| {
-            pool.seats.iter().filter(|seat| seat.occupant.is_none()).map(|seat| seat.not_before)
+            pool.seats.iter().filter(|seat| seat.is_vacant()).map(|seat| seat.not_before)
         });
         let recycling = self.recycle_time();
         let recovery = self.needs_recovery().then_some(self.recovery_at);
-        processes.chain(pools).chain(seats).chain(recycling).chain(recovery).min()
+        let farewell = self.farewell.filter(|_| self.stop.is_none());
+        processes.chain(pools).chain(seats).chain(recycling).chain(recovery).chain(farewell).min()
     }
 
     fn give_up_late_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
@@ -63,27 +75,66 @@ impl Supervisor {
             .candidate
             .and_then(|number| self.pools.get(&number))
             .filter(|pool| pool.deadline().is_some_and(|deadline| now >= deadline));
-        if let Some(pool) = late {
-            let why = alloc::format!("it was not ready within {} s", pool.policy.reload_deadline.as_secs());
-            self.candidate_failed(now, super::EXIT_START_FAILED, why, commands);
+        let Some(pool) = late else { return };
+        if pool.phase == Phase::Receding {
+            return self.let_go(now, pool.number, commands);
         }
+        let why = alloc::format!("it was not ready within {} s", pool.policy.reload_deadline.as_secs());
+        self.candidate_failed(now, super::EXIT_START_FAILED, why, commands);
+    }
+
+    /// How many of the wanted workers of a generation are ready, and whether all are.
+    pub(super) fn readiness(&self, pool: &Pool) -> (usize, bool) {
+        let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
+        let open = || pool.seats.iter().filter(|seat| seat.open);
+        let ready = open().filter(|seat| seat.occupant.as_ref().is_some_and(is_ready)).count();
+        (ready, ready == open().count())
+    }
+
+    /// When the workers of the candidate are ready, it is asked to prove itself, where that is wanted. Of one that
+    /// takes over worker by worker the first is enough.
+    fn check_candidate(&mut self, commands: &mut Vec<Command>) {
+        let Some(number) = self.candidate else { return };
+        let Some(pool) =
+            self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting && !pool.checked)
+        else {
+            return;
+        };
+        let (ready, all) = self.readiness(pool);
+        // Without a worker, as in cheap mode, there is nobody to ask.
+        let nobody = pool.wanted() == 0;
+        if !(all || pool.pace == Pace::OneByOne && ready > 0) {
+            return;
+        }
+        if let Some(pool) = self.pools.get_mut(&number) {
+            if nobody {
+                pool.checked = true;
+                return;
+            }
+            pool.phase = Phase::Checking;
+        }
+        commands.push(Command::Note(Notice::Checking { generation: number }));
+        commands.push(Command::Check(number));
     }
 
     /// When every worker of the candidate is ready, it serves, and the one before it drains. The first generation has
     /// none before it, and serves with its first worker.
     fn promote_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
         let Some(number) = self.candidate else { return };
-        let Some(pool) = self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting) else { return };
-        let is_ready = |id| self.processes.get(id).is_some_and(|process| process.state == State::Ready);
-        let mut seats = pool.seats.iter().map(|seat| seat.occupant.as_ref().is_some_and(is_ready));
-        let is_up =
-            if pool.origin == Origin::First { seats.any(|ready| ready) } else { seats.all(|ready| ready) };
-        if !is_up {
+        let Some(pool) =
+            self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting && pool.checked)
+        else {
+            return;
+        };
+        let (ready, all) = self.readiness(pool);
+        if !(all || pool.origin == Origin::First && ready > 0) {
             return;
         }
-        let (origin, took) = (pool.origin, now.saturating_sub(pool.started));
+        let (origin, manner, took) = (pool.origin, pool.manner, now.saturating_sub(pool.started));
+        let is_asleep = pool.wanted() == 0;
         if let Some(pool) = self.pools.get_mut(&number) {
             pool.phase = Phase::Live;
+            pool.pace = Pace::Together;
         }
         self.candidate = None;
         let old = self.live.replace(number);
@@ -91,26 +142,41 @@ impl Supervisor {
         if origin != Origin::First {
             commands.push(Command::Note(Notice::ReloadDone { generation: number, took }));
         }
+        if self.asleep && is_asleep {
+            commands.push(Command::AwaitConnection(true));
+        }
         if let Some(old) = old {
-            let mercy = self.pools.get(&old).map_or(Duration::ZERO, |pool| pool.policy.worker_mercy);
+            let usual = self.pools.get(&old).map_or(Duration::ZERO, |pool| pool.policy.worker_mercy);
+            let mercy = if manner == Manner::Brutal { usual.min(BRUTAL_MERCY) } else { usual };
             self.dismiss(now, old, Some(number), mercy, commands);
         }
     }
 
     /// Starts the generation of a waiting reload, or one to replace a generation that lost its zygote.
     fn start_next_generation(&mut self, now: Duration, commands: &mut Vec<Command>) {
-        if self.candidate.is_some() {
+        if self.candidate.is_some() || self.farewell.is_some() && self.pending.is_some() {
             return;
         }
-        let Some(live) = self.live else { return };
+        let Some((live, before)) = self.live.and_then(|live| Some((live, self.pools.get(&live)?))) else {
+            return;
+        };
+        let (policy, wanted) = (before.policy.clone(), before.wanted());
         let leaving = self.pools.values().filter(|pool| pool.phase == Phase::Leaving).count();
+        let number = self.next_generation;
         if leaving < MAX_LEAVING
-            && let Some(policy) = self.pending.take()
+            && let Some(wish) = self.pending.take()
         {
-            self.start(now, Origin::Reload, policy, None, commands);
+            let like = wish.policy.is_none().then_some(live);
+            let wanted = match &wish.policy {
+                Some(new) => self.wanted_after_reload(new, wanted),
+                None => wanted,
+            };
+            let policy = wish.policy.unwrap_or(policy);
+            let mut pool = Pool::new(number, Origin::Reload, policy, wanted, now);
+            (pool.manner, pool.pace) = (wish.manner, wish.pace);
+            self.start(pool, like, commands);
         } else if self.needs_recovery() && now >= self.recovery_at {
-            let Some(policy) = self.pools.get(&live).map(|pool| pool.policy.clone()) else { return };
-            self.start(now, Origin::Recovery, policy, Some(live), commands);
+            self.start(Pool::new(number, Origin::Recovery, policy, wanted, now), Some(live), commands);
         }
     }
 
@@ -123,7 +189,7 @@ impl Supervisor {
         let mut wanted = Vec::new();
         for pool in self.pools.values() {
             let vacant =
-                (1..).zip(&pool.seats).filter(|(_, seat)| seat.occupant.is_none() && now >= seat.not_before);
+                (1..).zip(&pool.seats).filter(|(_, seat)| seat.is_vacant() && now >= seat.not_before);
             wanted.extend(vacant.take(self.openings(pool)).map(|(worker, _)| (pool.number, worker)));
         }
         for (generation, worker) in wanted {
@@ -141,6 +207,9 @@ impl Supervisor {
         let mut occupants = pool.seats.iter().filter_map(|seat| seat.occupant.as_ref());
         if !may_fork(pool) {
             0
+        } else if pool.pace == Pace::OneByOne {
+            // The next one starts when the one before it has proved itself.
+            usize::from(occupants.all(is_ready) && (pool.checked || self.readiness(pool).0 == 0))
         } else if !pool.policy.lazy || pool.phase == Phase::Live || occupants.clone().any(is_ready) {
             pool.seats.len()
         } else {
@@ -204,6 +273,8 @@ impl Supervisor {
     ) -> Option<u64> {
         let slot = self.free_slot(generation)?;
         let policy = &self.pools.get(&generation)?.policy;
+        let later = policy.max_lifetime_delta.saturating_mul(u32::from(worker) - 1);
+        let lifetime = policy.max_lifetime.map(|longest| longest.saturating_add(later));
         let (requests, delta) = (policy.max_requests, policy.max_requests_delta);
         let limit = requests.map(|requests| {
             let extra = match delta {
@@ -227,14 +298,19 @@ impl Supervisor {
                 state: State::Forking(now + ZYGOTE_GRACE),
                 ready: None,
                 limit,
+                lifetime,
+                idle: false,
             },
         );
         commands.push(Command::Fork { generation, id, worker, slot, respawn });
+        if self.paused {
+            commands.push(Command::Pause(id, true));
+        }
         Some(id)
     }
 }
 
 /// Whether workers may be forked into this generation.
 fn may_fork(pool: &super::Pool) -> bool {
-    matches!(pool.phase, Phase::Starting | Phase::Live) && pool.zygote == Zygote::Ready
+    matches!(pool.phase, Phase::Starting | Phase::Checking | Phase::Live) && pool.zygote == Zygote::Ready
 }

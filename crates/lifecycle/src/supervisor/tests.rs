@@ -80,7 +80,7 @@ fn mercy() -> Duration {
 #[test]
 fn a_reload_switches_only_when_every_new_worker_is_ready() {
     let mut story = Story::serving(two());
-    let commands = without_notes(story.tell(Event::Reload(two())));
+    let commands = without_notes(story.tell(Event::Reload(two(), Manner::Graceful)));
     assert_eq!(commands, [Command::SpawnZygote { generation: 2, like: None }]);
     let commands = story.tell(Event::ZygoteReady(2));
     let new = forks(&commands);
@@ -99,7 +99,7 @@ fn a_reload_switches_only_when_every_new_worker_is_ready() {
 #[test]
 fn a_reload_whose_application_does_not_load_changes_nothing() {
     let mut story = Story::serving(two());
-    story.tell(Event::Reload(two()));
+    story.tell(Event::Reload(two(), Manner::Graceful));
     let commands = story.tell(Event::LoadFailed { generation: 2, message: "SyntaxError".to_string() });
     let note = Notice::RolledBack { generation: 2, why: "SyntaxError".to_string() };
     assert_eq!(commands, [Command::Note(note), Command::KillZygote(2)]);
@@ -110,7 +110,7 @@ fn a_reload_whose_application_does_not_load_changes_nothing() {
 #[test]
 fn a_new_worker_that_dies_before_it_is_ready_rolls_the_reload_back_and_ready_ones_hand_over() {
     let mut story = Story::serving(two());
-    story.tell(Event::Reload(two()));
+    story.tell(Event::Reload(two(), Manner::Graceful));
     let commands = story.tell(Event::ZygoteReady(2));
     let new = forks(&commands);
     story.tell(Event::Forked { id: new[0], pid: 1 });
@@ -123,7 +123,7 @@ fn a_new_worker_that_dies_before_it_is_ready_rolls_the_reload_back_and_ready_one
 #[test]
 fn a_reload_that_takes_too_long_is_rolled_back() {
     let mut story = Story::serving(two());
-    story.tell(Event::Reload(two()));
+    story.tell(Event::Reload(two(), Manner::Graceful));
     assert_eq!(story.supervisor.poll_timeout(), Some(story.now + Policy::default().reload_deadline));
     let commands = without_notes(story.wait(Policy::default().reload_deadline));
     assert_eq!(commands, [Command::KillZygote(2)]);
@@ -132,9 +132,9 @@ fn a_reload_that_takes_too_long_is_rolled_back() {
 #[test]
 fn reloads_during_a_reload_become_one_that_follows_it() {
     let mut story = Story::serving(two());
-    story.tell(Event::Reload(two()));
+    story.tell(Event::Reload(two(), Manner::Graceful));
     for workers in [3, 4] {
-        let commands = story.tell(Event::Reload(Policy { workers, ..Policy::default() }));
+        let commands = story.tell(Event::Reload(Policy { workers, ..Policy::default() }, Manner::Graceful));
         assert_eq!(commands, [Command::Note(Notice::ReloadQueued)]);
     }
     let commands = story.tell(Event::ZygoteReady(2));
@@ -286,7 +286,7 @@ fn the_first_lazy_worker_goes_ahead() {
     story.tell(Event::Forked { id: 1, pid: 1 });
     assert_eq!(forks(&story.tell(Event::WorkerReady(1))), [2, 3]);
     story.now += Duration::from_secs(60);
-    story.tell(Event::Reload(Policy { lazy: true, workers: 2, ..Policy::default() }));
+    story.tell(Event::Reload(Policy { lazy: true, workers: 2, ..Policy::default() }, Manner::Graceful));
     let commands = story.tell(Event::ZygoteReady(2));
     assert_eq!(forks(&commands), [4]);
     story.tell(Event::Forked { id: 4, pid: 4 });
@@ -355,7 +355,7 @@ fn an_overdue_worker_that_cannot_be_replaced_is_killed_all_the_same() {
 #[test]
 fn a_reload_may_be_configured_to_be_the_end() {
     let mut story = Story::serving(two());
-    let commands = story.tell(Event::Reload(Policy { exit_on_reload: true, ..two() }));
+    let commands = story.tell(Event::Reload(Policy { exit_on_reload: true, ..two() }, Manner::Graceful));
     assert!(commands.contains(&Command::RetireZygote(1)));
     assert!(story.supervisor.is_stopping());
 }
