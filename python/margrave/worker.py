@@ -93,10 +93,11 @@ def reset_signals():
 
 
 def watch_signals(worker):
-    """Handlers for the watchdog: one signal writes a thread's stack, one raises in the main thread."""
+    """Handlers for the watchdog: one signal writes a thread's stack to the log, one raises in the main thread, and one
+    writes a thread's stack into a file of the watchdog, which is told when that is done."""
     from margrave._margrave import RequestTimeout
 
-    stack, interrupt = signal.SIGRTMIN + 3, signal.SIGRTMIN + 4
+    stack, interrupt, collect = signal.SIGRTMIN + 3, signal.SIGRTMIN + 4, signal.SIGRTMIN + 5
 
     def give_up(number, frame):
         # Too late for the request that was meant: the thread is at the next one.
@@ -105,7 +106,8 @@ def watch_signals(worker):
 
     faulthandler.register(stack, file=2, all_threads=False)
     signal.signal(interrupt, give_up)
-    return stack, interrupt
+    faulthandler.register(collect, file=worker.collect_stacks_on(collect), all_threads=False, chain=True)
+    return stack, interrupt, collect
 
 
 def set_process_name(number, process):

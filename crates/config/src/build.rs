@@ -3,6 +3,7 @@
 //! The last value of a scalar wins, across aliases too; lists keep every value in order. A value of the wrong kind is an
 //! error; a value that uWSGI would read differently than it looks is a warning.
 
+mod cheaper;
 mod directory;
 mod emperor;
 mod forms;
@@ -12,6 +13,7 @@ mod listen;
 mod log;
 mod process;
 mod python;
+mod reload;
 mod static_files;
 mod stats;
 mod values;
@@ -42,11 +44,14 @@ pub fn build(reading: &Reading, world: &dyn World) -> Built {
 
 fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
     forms::check(values);
+    let process = process::build(values);
     Settings {
         python: python::build(values),
         http: http::build(values),
         listen: listen::build(values),
-        process: process::build(values),
+        reload: reload::build(values),
+        cheaper: cheaper::build(values, process.workers),
+        process,
         host: host::build(values, &reading.environment_changes),
         log: log::build(values),
         static_files: static_files::build(values),

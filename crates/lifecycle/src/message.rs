@@ -127,6 +127,15 @@ pub enum ToWorker {
     },
     /// Exit now; do not wait for requests.
     Stop,
+    /// Begin no request, or go on.
+    Pause(bool),
+    /// A stop is near: whoever asks whether the worker is ready is told no.
+    Unready,
+    /// Write down what every Python thread does, and answer with [`FromWorker::Stacks`].
+    Stacks {
+        /// Repeated in the answer.
+        ticket: u64,
+    },
 }
 
 /// Worker to master.
@@ -139,6 +148,13 @@ pub enum FromWorker {
     },
     /// `lazy-apps`: the application did not load. The worker exits.
     LoadFailed(LoadFailure),
+    /// An exception that `reload-on-exception` and its relatives name left the application: a new worker is wanted.
+    Recycle,
+    /// What every Python thread does. Descriptor: a file with the text.
+    Stacks {
+        /// That of the question.
+        ticket: u64,
+    },
 }
 
 /// Worker to worker of the same generation. Descriptor: the connection.

@@ -14,14 +14,22 @@ pub enum Event {
     Zygote(u32, FromZygote, Vec<OwnedFd>),
     /// A zygote closed its end of the conversation.
     ZygoteClosed(u32),
-    /// A worker said something.
-    Worker(ForkId, FromWorker),
+    /// A worker said something; descriptors came along.
+    Worker(ForkId, FromWorker, Vec<OwnedFd>),
     /// A worker closed its end of the conversation.
     WorkerClosed(ForkId),
     /// A worker process has ended; its zygote knows how.
     WorkerEnded(ForkId),
     /// A child of ours was reaped.
     Reaped(i32, Ending),
+    /// Letters have been written to the master FIFO.
+    Fifo,
+    /// A watched file has changed.
+    Watch,
+    /// A connection waits on a listener while there is no worker.
+    Connection,
+    /// The answer to the request of a check is on its way.
+    Check,
     /// The log pipe has lines.
     Log,
     /// A client connects to the stats server.
@@ -43,6 +51,14 @@ pub enum Source {
     Worker(ForkId),
     /// The pidfd of a worker.
     Pidfd(ForkId),
+    /// The master FIFO.
+    Fifo,
+    /// Watched files.
+    Watch,
+    /// A listener, while there is no worker.
+    Listener(u32),
+    /// The connection of a check.
+    Check,
     /// The read end of the log pipe.
     Log,
     /// The listener of the stats server.
@@ -66,6 +82,10 @@ impl Source {
             Self::Log => (4, 0),
             Self::Stats => (5, 0),
             Self::StatsClient(number) => (6, number.into()),
+            Self::Fifo => (32, 0),
+            Self::Watch => (33, 0),
+            Self::Listener(number) => (34, number.into()),
+            Self::Check => (35, 0),
         };
         (kind << KIND_SHIFT) | number
     }
@@ -83,6 +103,10 @@ impl Source {
             4 => Some(Self::Log),
             5 => Some(Self::Stats),
             6 => short.map(Self::StatsClient),
+            32 => Some(Self::Fifo),
+            33 => Some(Self::Watch),
+            34 => short.map(Self::Listener),
+            35 => Some(Self::Check),
             _ => None,
         }
     }
@@ -102,6 +126,10 @@ mod tests {
             Source::Log,
             Source::Stats,
             Source::StatsClient(u32::MAX),
+            Source::Fifo,
+            Source::Watch,
+            Source::Listener(7),
+            Source::Check,
         ];
         for source in all {
             assert_eq!(Source::from_token(source.token()), Some(source));

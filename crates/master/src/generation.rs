@@ -5,7 +5,8 @@ use crate::interpreter::{BOOTSTRAP, Interpreter};
 use crate::listeners::Bound;
 use crate::scoreboard::{Scoreboard, Scoreboards};
 use margrave_config::Settings;
-use margrave_config::settings::ProcessSettings;
+use margrave_config::settings::{CheaperAlgorithm, ProcessSettings};
+use margrave_lifecycle::cheaper::{Algorithm, Busyness, Scaling};
 use margrave_lifecycle::message::{AppReport, ListenerInfo, ToZygote, encode};
 use margrave_lifecycle::supervisor::Policy;
 use margrave_stats::scoreboard::Layout;
@@ -35,7 +36,7 @@ const START_ATTEMPTS: u32 = 5;
 /// The rules that follow from settings.
 #[must_use]
 pub fn policy(settings: &Settings) -> Policy {
-    let (process, host) = (&settings.process, &settings.host);
+    let (process, host, reload) = (&settings.process, &settings.host, &settings.reload);
     Policy {
         workers: process.workers.max(1),
         max_requests: process.max_requests,
@@ -47,12 +48,62 @@ pub fn policy(settings: &Settings) -> Policy {
         worker_mercy: process.worker_mercy,
         mercy: stop_mercy(process),
         reload_deadline: RELOAD_DEADLINE,
-        overdue_grace: Some(if process.harakiri_kill { Duration::ZERO } else { OVERDUE_GRACE }),
+        overdue_grace: Some(if process.harakiri_kill {
+            Duration::ZERO
+        } else {
+            process.harakiri_grace.unwrap_or(OVERDUE_GRACE)
+        }),
         overdue_mercy: (!process.harakiri_kill).then(|| overdue_mercy(process)),
         exit_on_reload: process.exit_on_reload,
         lazy: process.lazy_apps,
+        max_lifetime_delta: reload.max_lifetime_delta,
+        max_unique: reload.on_unique,
+        max_proportional: reload.on_proportional,
+        evil_resident: reload.evil_on_resident,
+        evil_address_space: reload.evil_on_address_space,
+        scaling: scaling(settings),
+        cheap: settings.cheaper.cheap,
+        idle: settings.cheaper.idle,
+        die_on_idle: settings.cheaper.die_on_idle,
+        drain_delay: reload.drain_delay,
+        check: reload.check.is_some(),
         start_attempts: (host.daemonize.is_some() || host.daemonize2.is_some()).then_some(START_ATTEMPTS),
     }
+}
+
+/// How the number of workers follows the load, where it does.
+fn scaling(settings: &Settings) -> Option<Scaling> {
+    let (cheaper, workers) = (&settings.cheaper, settings.process.workers.max(1));
+    let least = cheaper.least?.clamp(1, workers);
+    let rules = cheaper.busyness;
+    let algorithm = match cheaper.algorithm {
+        CheaperAlgorithm::Spare => Algorithm::Spare,
+        CheaperAlgorithm::Spare2 => Algorithm::Spare2,
+        CheaperAlgorithm::Backlog => Algorithm::Backlog,
+        CheaperAlgorithm::Latency => Algorithm::Latency(cheaper.latency),
+        CheaperAlgorithm::Manual => Algorithm::Manual,
+        CheaperAlgorithm::Busyness => Algorithm::Busyness(Busyness {
+            max: rules.max,
+            min: rules.min,
+            multiplier: rules.multiplier,
+            penalty: rules.penalty,
+            backlog_alert: rules.backlog_alert,
+            backlog_step: rules.backlog_step,
+            backlog_multiplier: rules.backlog_multiplier,
+            backlog_nonzero: rules.backlog_nonzero,
+        }),
+    };
+    Some(Scaling {
+        least,
+        most: workers,
+        initial: cheaper.initial.unwrap_or(least),
+        step: cheaper.step,
+        overload: cheaper.overload,
+        idle: cheaper.idle_looks,
+        soft_limit: cheaper.soft_limit,
+        hard_limit: cheaper.hard_limit,
+        algorithm,
+    })
 }
 
 /// `reload-mercy` and `worker-reload-mercy` both bound a stop; one that was left at its default gives way to the other.

@@ -3,13 +3,16 @@
 //! One thread, one loop, one closed list of events. It owns the listening sockets, the pidfiles and the shared
 //! counters, starts zygotes and speaks with them. It never runs Python and never waits for a child.
 
+mod check;
 mod daemon;
 mod error;
 mod event;
 mod generation;
+mod inlets;
 mod instance;
 mod interpreter;
 mod listeners;
+mod load;
 mod locks;
 mod log;
 pub mod pidfile;

@@ -44,6 +44,8 @@ impl Scoreboard {
             requests: row.counter(Counter::Requests).load(Relaxed),
             resident: None,
             address_space: None,
+            unique: None,
+            proportional: None,
             overdue: earliest.and_then(|deadline| now.checked_sub(deadline)),
         }
     }

@@ -1,4 +1,4 @@
-//! `touch-reload`: files whose change asks for a reload, looked at once a second.
+//! Files whose change means something, looked at once a second: `touch-reload` and its relatives.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,31 +7,35 @@ use std::path::{Path, PathBuf};
 /// What changes when a file is touched, written or replaced.
 type Stamp = (u64, i64, i64);
 
-/// The watched files and how they were last seen.
+/// The watched files, what a change of each means, and how they were last seen.
 #[derive(Debug)]
-pub struct Touch {
-    files: Vec<(PathBuf, Option<Stamp>)>,
+pub struct Touch<M> {
+    files: Vec<(PathBuf, M, Option<Stamp>)>,
 }
 
-impl Touch {
-    /// Watches `files` from now on. One that is absent counts as changed when it appears.
+impl<M: Clone> Touch<M> {
+    /// Watches files from now on. One that is absent counts as changed when it appears.
     #[must_use]
-    pub fn new(files: &[PathBuf]) -> Self {
-        Self { files: files.iter().map(|path| (path.clone(), stamp(path))).collect() }
+    pub fn new(files: impl IntoIterator<Item = (PathBuf, M)>) -> Self {
+        let seen = |(path, meaning): (PathBuf, M)| {
+            let stamp = stamp(&path);
+            (path, meaning, stamp)
+        };
+        Self { files: files.into_iter().map(seen).collect() }
     }
 
-    /// The first file that has changed since the last look, if any; all are brought up to date.
-    pub fn changed(&mut self) -> Option<PathBuf> {
-        let mut first = None;
-        for (path, known) in &mut self.files {
+    /// The files that have changed since the last look, with their meaning.
+    pub fn changed(&mut self) -> Vec<(PathBuf, M)> {
+        let mut changed = Vec::new();
+        for (path, meaning, known) in &mut self.files {
             let now = stamp(path);
             // A file that vanishes is about to be replaced, or was a mistake; either way there is nothing to load.
-            if now.is_some() && now != *known && first.is_none() {
-                first = Some(path.clone());
+            if now.is_some() && now != *known {
+                changed.push((path.clone(), meaning.clone()));
             }
             *known = now.or(*known);
         }
-        first
+        changed
     }
 }
 
@@ -49,18 +53,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (path, late) = (root.path().join("a"), root.path().join("b"));
         fs::write(&path, "").unwrap();
-        let mut touch = Touch::new(&[path.clone(), late.clone()]);
-        assert_eq!(touch.changed(), None);
+        let mut touch = Touch::new([(path.clone(), 'a'), (late.clone(), 'b')]);
+        assert!(touch.changed().is_empty());
         let later = SystemTime::now() + Duration::from_secs(5);
         fs::File::open(&path).unwrap().set_modified(later).unwrap();
-        assert_eq!(touch.changed(), Some(path.clone()));
-        assert_eq!(touch.changed(), None);
+        assert_eq!(touch.changed(), [(path.clone(), 'a')]);
+        assert!(touch.changed().is_empty());
         fs::write(&late, "").unwrap();
-        assert_eq!(touch.changed(), Some(late.clone()));
+        assert_eq!(touch.changed(), [(late.clone(), 'b')]);
         fs::remove_file(&late).unwrap();
-        assert_eq!(touch.changed(), None);
+        assert!(touch.changed().is_empty());
         fs::write(root.path().join("c"), "").unwrap();
         fs::rename(root.path().join("c"), &path).unwrap();
-        assert_eq!(touch.changed(), Some(path));
+        assert_eq!(touch.changed(), [(path, 'a')]);
     }
 }

@@ -1,17 +1,30 @@
 //! Help against requests that do not end: the stack of a thread in the log, and an exception in it.
 //!
+//! The stacks of all threads are collected the same way into a file, one thread after the other: a second signal's
+//! `faulthandler` chains to a handler of ours that counts, so that it is known when a stack is complete.
+//!
 //! A stack is written by `faulthandler` on a signal to that very thread, without the GIL. The main thread is
 //! interrupted by a signal whose Python handler raises, which also ends waiting system calls; other threads get an
 //! asynchronous exception, which they see when they next run Python. Either may come too late, when the thread is at
 //! its next request already: a count of entries and exits tells, and nothing is raised then.
 
 use crate::ffi::thread::{clear_exception, raise_in_thread};
-use margrave_server::Watchdog;
+use margrave_server::{Heading, Watchdog};
 use margrave_stats::scoreboard::{Slot, ThreadWord};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
-use std::sync::Arc;
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Longest time for a thread to write its stack.
+const STACK_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Native threads of ours, whose names begin so, run no Python.
+const OURS: &str = "margrave-";
 
 pyo3::create_exception!(
     margrave,
@@ -75,6 +88,66 @@ pub struct Signals {
     pub stack: i32,
     /// Raises in the main thread.
     pub interrupt: i32,
+    /// Writes the stack of the thread that gets it into the file of [`StackFile`].
+    pub collect: i32,
+}
+
+/// Where the stacks of all threads are written, one after the other.
+#[derive(Debug)]
+pub struct StackFile {
+    file: Mutex<File>,
+}
+
+impl StackFile {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// When memory or descriptors are exhausted.
+    pub fn create() -> io::Result<Self> {
+        Ok(Self { file: Mutex::new(margrave_sys::shm::memory_file("margrave-stacks")?) })
+    }
+
+    /// The descriptor that `faulthandler` writes to.
+    #[must_use]
+    pub fn descriptor(&self) -> i32 {
+        use std::os::fd::AsRawFd;
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).as_raw_fd()
+    }
+
+    /// Asks one thread after the other for its stack. The answer is a copy that later questions leave alone.
+    fn collect(&self, signal: i32, headings: &[Heading]) -> io::Result<OwnedFd> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.set_len(0)?;
+        file.rewind()?;
+        let threads = margrave_sys::thread::all();
+        let known = headings.iter().map(|heading| (heading.tid, heading.text.clone()));
+        let pid = std::process::id();
+        let others = threads
+            .iter()
+            .filter(|(tid, name)| {
+                !name.starts_with(OURS) && !headings.iter().any(|heading| heading.tid == *tid)
+            })
+            .map(|(tid, name)| (*tid, format!("pid {pid}, thread {tid} ({name})")));
+        for (tid, text) in known.chain(others).filter(|(tid, _)| *tid != 0) {
+            writeln!(file, "{text}")?;
+            let before = margrave_sys::signal::deliveries();
+            if margrave_sys::thread::signal(tid, signal).is_err() {
+                continue;
+            }
+            let asked = Instant::now();
+            while margrave_sys::signal::deliveries() == before && asked.elapsed() < STACK_PATIENCE {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            if margrave_sys::signal::deliveries() == before {
+                writeln!(file, "  does not answer: it is stopped or in the kernel")?;
+            }
+        }
+        let mut copy = margrave_sys::shm::memory_file("margrave-stacks")?;
+        file.rewind()?;
+        io::copy(&mut *file, &mut copy)?;
+        copy.rewind()?;
+        Ok(copy.into())
+    }
 }
 
 /// Watches the Python threads of a worker.
@@ -82,13 +155,14 @@ pub struct PythonWatchdog {
     lanes: Arc<[Lane]>,
     row: Slot<'static>,
     signals: Signals,
+    stacks: Arc<StackFile>,
 }
 
 impl PythonWatchdog {
     /// For the threads of `lanes`, whose kernel ids are in `row`.
     #[must_use]
-    pub fn new(lanes: Arc<[Lane]>, row: Slot<'static>, signals: Signals) -> Self {
-        Self { lanes, row, signals }
+    pub fn new(lanes: Arc<[Lane]>, row: Slot<'static>, signals: Signals, stacks: Arc<StackFile>) -> Self {
+        Self { lanes, row, signals, stacks }
     }
 
     fn signal(&self, thread: usize, number: i32) {
@@ -124,6 +198,18 @@ impl Watchdog for PythonWatchdog {
             });
         });
         // Without a thread for it now, the next tick asks again.
+        drop(helper);
+    }
+
+    fn dump_all(&self, threads: Vec<Heading>, done: Box<dyn FnOnce(OwnedFd) + Send>) {
+        let (stacks, signal) = (Arc::clone(&self.stacks), self.signals.collect);
+        // Each thread is waited for, which the caller must not do.
+        let helper = std::thread::Builder::new().name("margrave-stacks".into()).spawn(move || {
+            if let Ok(file) = stacks.collect(signal, &threads) {
+                done(file);
+            }
+        });
+        // Without a thread for it there is no answer; who asks waits a while only.
         drop(helper);
     }
 }

@@ -6,7 +6,7 @@ use crate::ffi::thread::current_ident;
 use crate::uwsgi::apps::AppFacts;
 use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
-use crate::watchdog::{Lane, PythonWatchdog, Signals};
+use crate::watchdog::{Lane, PythonWatchdog, Signals, StackFile};
 use crate::wsgi::apps::{App, AppTable};
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
@@ -27,6 +27,7 @@ pub struct Worker {
     server: OnceLock<Server>,
     table: OnceLock<Table>,
     lanes: Arc<[Lane]>,
+    stacks: OnceLock<Arc<StackFile>>,
 }
 
 struct Table {
@@ -44,6 +45,7 @@ impl Worker {
             respawn,
             server: OnceLock::new(),
             table: OnceLock::new(),
+            stacks: OnceLock::new(),
             lanes: (0..instance.settings.process.threads.max(1)).map(|_| Lane::default()).collect(),
         }
     }
@@ -86,14 +88,24 @@ impl Worker {
         self.instance.worker()
     }
 
+    /// Prepares a signal for the collection of stacks; the descriptor to which `faulthandler` is to write on it,
+    /// chaining to the handler that is there.
+    fn collect_stacks_on(&self, signal: i32) -> Result<i32, Error> {
+        margrave_sys::signal::count(signal)?;
+        let stacks = StackFile::create()?;
+        Ok(self.stacks.get_or_init(|| Arc::new(stacks)).descriptor())
+    }
+
     /// Sets the server up. From here on the process has a native thread beside the Python ones. The signals are
-    /// those that Python has handlers for: `stack` writes a thread's stack, `interrupt` raises in the main thread.
-    fn start(&self, stack: i32, interrupt: i32) -> Result<(), Error> {
+    /// those that Python has handlers for: `stack` writes a thread's stack, `interrupt` raises in the main thread,
+    /// `collect` is that of `collect_stacks_on`.
+    fn start(&self, stack: i32, interrupt: i32, collect: i32) -> Result<(), Error> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut parts = parts.ok_or(Error::Order("Worker.start was called twice"))?;
-        if let Some(row) = self.instance.row() {
-            let signals = Signals { stack, interrupt };
-            parts.watchdog = Some(Box::new(PythonWatchdog::new(Arc::clone(&self.lanes), row, signals)));
+        if let (Some(row), Some(stacks)) = (self.instance.row(), self.stacks.get()) {
+            let signals = Signals { stack, interrupt, collect };
+            let (lanes, stacks) = (Arc::clone(&self.lanes), Arc::clone(stacks));
+            parts.watchdog = Some(Box::new(PythonWatchdog::new(lanes, row, signals, stacks)));
         }
         let server = Server::new(parts)?;
         let _ = self.server.set(server);

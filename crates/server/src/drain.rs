@@ -63,6 +63,9 @@ impl Reactor {
                         self.begin_drain(Duration::from_millis(mercy_ms), heirs);
                     }
                     Ok(ToWorker::Stop) => self.end(Ending::Stopped),
+                    Ok(ToWorker::Pause(pause)) => self.pause(pause),
+                    Ok(ToWorker::Unready) => self.site.unready.store(true, Relaxed),
+                    Ok(ToWorker::Stacks { ticket }) => self.answer_with_stacks(ticket),
                     Err(error) => self.site.log.say(format_args!("from the master: {error}")),
                 },
                 Ok(None) => return self.handle_master_gone(),
@@ -81,7 +84,27 @@ impl Reactor {
         self.end(Ending::MasterGone);
     }
 
+    /// Begins no request any more, or goes on with those that have waited.
+    fn pause(&mut self, pause: bool) {
+        if std::mem::replace(&mut self.paused, pause) == pause {
+            return;
+        }
+        if pause {
+            self.stop_accepting();
+            self.held.append(&mut self.ready);
+            return;
+        }
+        self.ready.append(&mut self.held);
+        if self.opened
+            && self.drain.is_none()
+            && let Err(error) = self.start_accepting()
+        {
+            self.site.log.say(format_args!("cannot watch a listener: {error}"));
+        }
+    }
+
     fn begin_drain(&mut self, mercy: Duration, heirs: Option<Arc<Channel>>) {
+        self.pause(false);
         self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
         self.stop_accepting();
         // A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the

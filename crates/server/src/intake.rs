@@ -257,7 +257,8 @@ impl Reactor {
             record_id: connection.record_id(),
         };
         self.site.slot.add(Counter::InFlight, 1);
-        self.ready.push_back(work);
+        let queue = if self.paused { &mut self.held } else { &mut self.ready };
+        queue.push_back(work);
     }
 
     /// The peer has closed its sending side.

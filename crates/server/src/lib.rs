@@ -26,6 +26,7 @@ mod reactor;
 mod records;
 mod role;
 mod site;
+mod stacks;
 mod threads;
 mod trust;
 mod watcher;
@@ -59,6 +60,18 @@ pub trait Watchdog: Send + Sync {
     fn dump_stack(&self, thread: usize);
     /// Asks the thread to give up its request; asked again until it does.
     fn interrupt(&self, thread: usize);
+    /// Writes the stacks of all threads of the process, these first under their headings, into a file that it passes
+    /// on when that is done.
+    fn dump_all(&self, threads: Vec<Heading>, done: Box<dyn FnOnce(OwnedFd) + Send>);
+}
+
+/// What is written above the stack of a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// The kernel's id of the thread.
+    pub tid: u64,
+    /// Who it is and what it does.
+    pub text: String,
 }
 
 /// Why a worker ends.

@@ -55,6 +55,11 @@ pub(crate) struct Reactor {
     pub(crate) site: Arc<Site>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) ready: VecDeque<Work>,
+    /// Complete requests that wait for the end of a pause.
+    pub(crate) held: VecDeque<Work>,
+    pub(crate) paused: bool,
+    /// The worker has begun to take connections, now or before a pause.
+    pub(crate) opened: bool,
     pub(crate) roles: Roles,
     pub(crate) drain: Option<Drain>,
     /// Finished request lines on their way to the log.
@@ -85,6 +90,9 @@ impl Reactor {
             site,
             connections: Slab::new(),
             ready: VecDeque::new(),
+            held: VecDeque::new(),
+            paused: false,
+            opened: false,
             roles,
             drain: None,
             log: Vec::new(),
@@ -104,6 +112,10 @@ impl Reactor {
 
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
+        self.opened = true;
+        if self.paused {
+            return Ok(());
+        }
         self.accepting = true;
         if let Some(fellows) = &self.site.fellows {
             fellows.join(self.site.worker);

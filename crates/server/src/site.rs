@@ -99,6 +99,8 @@ pub(crate) struct Site {
     pub(crate) watchdog: Option<Box<dyn Watchdog>>,
     /// Answers from now on are the last ones of their connections.
     pub(crate) closing: AtomicBool,
+    /// A stop is near.
+    pub(crate) unready: AtomicBool,
     /// One for each Python thread.
     pub(crate) lanes: Vec<Lane>,
 }
@@ -143,6 +145,7 @@ impl Site {
             files: StaticFiles::new(&settings.static_files),
             watchdog: parts.watchdog,
             http: settings.http.clone(),
+            unready: AtomicBool::new(false),
             closing: AtomicBool::new(settings.http.keepalive.is_none()),
             process: settings.process.clone(),
             lanes: (0..settings.process.threads.max(1)).map(|_| Lane::default()).collect(),

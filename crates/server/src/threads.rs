@@ -78,7 +78,11 @@ impl Server {
     /// # Errors
     /// When the listeners cannot be watched or the master has gone.
     pub fn ready(&self, apps: Vec<AppReport>) -> io::Result<()> {
-        self.shared.lock().start_accepting()?;
+        let mut reactor = self.shared.lock();
+        // An order may have come before the worker was there.
+        reactor.handle_control();
+        reactor.start_accepting()?;
+        drop(reactor);
         self.shared.site.slot.counter(Counter::State).store(WorkerState::Ready as u64, Relaxed);
         // A thread that polls already has to see that it may offer help.
         self.shared.site.waker.wake();

@@ -177,6 +177,20 @@ pub fn memory_of(pid: i32) -> Option<(u64, u64)> {
     Some((resident * page, space * page))
 }
 
+/// Memory that no other process shares, and the share of all memory of a process, in bytes.
+#[must_use]
+pub fn shares_of(pid: i32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let sum = |names: &[&str]| {
+        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        let numbers = lines
+            .filter(|(name, _)| names.contains(name))
+            .filter_map(|(_, rest)| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        numbers.sum::<u64>() * 1024
+    };
+    Some((sum(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]), sum(&["Pss"])))
+}
+
 /// Whether this process may execute a file, or search a directory.
 #[must_use]
 pub fn may_execute(path: &Path) -> bool {
@@ -342,5 +356,7 @@ mod tests {
     fn our_own_memory_is_known() {
         let (resident, space) = memory_of(id()).unwrap();
         assert!(resident > 0 && space >= resident);
+        let (unique, proportional) = shares_of(id()).unwrap();
+        assert!(unique > 0 && proportional >= unique);
     }
 }

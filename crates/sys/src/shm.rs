@@ -58,6 +58,14 @@ fn byte_length(words: usize) -> io::Result<usize> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "shared memory too large"))
 }
 
+/// An empty file in memory that inherits to nobody.
+///
+/// # Errors
+/// When memory or descriptors are exhausted.
+pub fn memory_file(name: &str) -> io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
 /// A sealed memfd that holds `content`, positioned at its start.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A signal that the master acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,35 @@ pub fn unblock_all() -> io::Result<()> {
         libc::sigemptyset(set.as_mut_ptr());
         check(libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()))
     }
+}
+
+/// How often the signal of [`count`] has been delivered.
+static DELIVERED: AtomicU64 = AtomicU64::new(0);
+
+/// From now on, the deliveries of a signal are counted, and nothing else happens on it.
+///
+/// # Errors
+/// When the number is no signal that can be handled.
+pub fn count(number: i32) -> io::Result<()> {
+    extern "C" fn counted(_number: i32) {
+        DELIVERED.fetch_add(1, Ordering::Release);
+    }
+    let handler: extern "C" fn(i32) = counted;
+    // SAFETY: the action is zeroed plain data that is filled before the call, and the handler does one atomic addition,
+    // which is async-signal-safe.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        check(libc::sigaction(number, &raw const action, std::ptr::null_mut()))
+    }
+}
+
+/// Deliveries so far of the signal that [`count`] named.
+#[must_use]
+pub fn deliveries() -> u64 {
+    DELIVERED.load(Ordering::Acquire)
 }
 
 fn check(result: i32) -> io::Result<()> {

@@ -21,6 +21,17 @@ pub fn signal(thread: u64, number: i32) -> io::Result<()> {
     }
 }
 
+/// The threads of this process: the kernel's id and the name of each, in order of their start.
+#[must_use]
+pub fn all() -> Vec<(u64, String)> {
+    let listed = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let mut ids: Vec<u64> =
+        listed.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
+    ids.sort_unstable();
+    let name = |id| std::fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
+    ids.into_iter().map(|id| (id, name(id).trim_end().to_owned())).collect()
+}
+
 /// Ends the process at once: no destructors, no exit handlers. For processes whose threads cannot be stopped.
 pub fn end_process(status: i32) -> ! {
     // SAFETY: `_exit` has no preconditions and does not return.

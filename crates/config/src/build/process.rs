@@ -38,6 +38,13 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
         mercy: values.seconds("reload-mercy").unwrap_or(default.mercy),
         harakiri: values.seconds("harakiri"),
         harakiri_kill: values.flag("harakiri-kill").unwrap_or(default.harakiri_kill),
+        harakiri_grace: values.seconds("harakiri-graceful-timeout"),
+        harakiri_queue: values
+            .positive("harakiri-queue-threshold")
+            .map(|least| u32::try_from(least).unwrap_or(u32::MAX)),
+        harakiri_verbose: values.flag("harakiri-verbose").unwrap_or(default.harakiri_verbose),
+        harakiri_spares_hooks: values.flag("harakiri-no-arh").unwrap_or(default.harakiri_spares_hooks),
+        slow_stack: values.duration("slow-request-stack").filter(|limit| !limit.is_zero()),
         touch_reload: values.paths("touch-reload"),
         term_reloads: values.flag("term-reloads").unwrap_or(default.term_reloads),
         exit_on_reload: values.flag("exit-on-reload").unwrap_or(default.exit_on_reload),

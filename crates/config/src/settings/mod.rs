@@ -3,6 +3,7 @@
 //! Nothing here parses. Every field is already checked and in its unit; defaults are Margrave's
 //! (see `Default`), not uWSGI's. Serializable, because the master passes the slices to the zygote.
 
+mod cheaper;
 mod emperor;
 mod host;
 mod http;
@@ -10,9 +11,11 @@ mod listen;
 mod log;
 mod process;
 mod python;
+mod reload;
 mod static_files;
 mod stats;
 
+pub use cheaper::{BusynessSettings, CheaperAlgorithm, CheaperSettings};
 pub use emperor::EmperorSettings;
 pub use host::HostSettings;
 pub use http::{HttpSettings, Trust};
@@ -20,6 +23,7 @@ pub use listen::{Address, ListenSettings, ListenerSettings, Protocol};
 pub use log::{LogSettings, LogTarget};
 pub use process::ProcessSettings;
 pub use python::{AppSettings, AppTarget, PythonSettings};
+pub use reload::{ExceptionRules, ReloadSettings};
 pub use static_files::StaticSettings;
 pub use stats::StatsSettings;
 
@@ -37,6 +41,10 @@ pub struct Settings {
     pub python: PythonSettings,
     /// Workers, threads, recycling, reloads.
     pub process: ProcessSettings,
+    /// What asks for a reload.
+    pub reload: ReloadSettings,
+    /// How many workers there are when the load decides.
+    pub cheaper: CheaperSettings,
     /// The instance as a Unix program: pidfile, user, daemonizing.
     pub host: HostSettings,
     /// Log destinations and formats.

@@ -34,6 +34,16 @@ pub struct ProcessSettings {
     pub harakiri: Option<Duration>,
     /// `harakiri-kill`: kill the worker at the deadline instead of ending the request.
     pub harakiri_kill: bool,
+    /// `harakiri-graceful-timeout`: time for a stuck request to yield before its worker is replaced.
+    pub harakiri_grace: Option<Duration>,
+    /// `harakiri-queue-threshold`: requests are ended only while so many connections wait.
+    pub harakiri_queue: Option<u32>,
+    /// `harakiri-verbose`: the log has what the thread waits for in the kernel, too.
+    pub harakiri_verbose: bool,
+    /// `harakiri-no-arh`: hooks after a request have no deadline.
+    pub harakiri_spares_hooks: bool,
+    /// `slow-request-stack`: the stack of a request that runs longer is logged once.
+    pub slow_stack: Option<Duration>,
     /// `touch-reload`.
     pub touch_reload: Vec<PathBuf>,
     /// `term-reloads`: SIGTERM reloads instead of stopping.
@@ -72,6 +82,11 @@ impl Default for ProcessSettings {
             mercy: Duration::from_secs(60),
             harakiri: None,
             harakiri_kill: false,
+            harakiri_grace: None,
+            harakiri_queue: None,
+            harakiri_verbose: false,
+            harakiri_spares_hooks: false,
+            slow_stack: None,
             touch_reload: Vec::new(),
             term_reloads: false,
             exit_on_reload: false,

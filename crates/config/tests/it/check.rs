@@ -28,7 +28,7 @@ fn each_kind_of_finding_has_its_line_and_its_exit_code() {
         ("processes = 2\n", "", 0),
         ("master = true\n", "note no-effect 3 master", 0),
         ("vaccum = 1\n", "warning unknown 3 vaccum", 1),
-        ("\ncheaper = 1\n", "warning not-built-yet 4 cheaper", 1),
+        ("\nmules = 1\n", "warning not-built-yet 4 mules", 1),
         ("php-index = x\n", "warning no-effect 3 php-index", 1),
         ("processes = 2 ; two\n", "warning trap 3 processes", 1),
         ("if-env = A\nelse =\nendif =\n", "note differs 4 else", 1),

@@ -185,7 +185,7 @@ fn file_where_a_module_belongs_is_named() {
 
 #[test]
 fn options_without_effect_say_why() {
-    check("cheaper = 2", "site.ini:2: cheaper: Margrave knows this option, but it is not built yet");
+    check("mules = 2", "site.ini:2: mules: Margrave knows this option, but it is not built yet");
     check("php-index = x", "belongs to uWSGI's support for PHP");
     check("plugins = php", "Margrave has nothing like the plugin `php`");
     check("hook-master-start = unix_signal:15 gracefully_kill_them_all", "");
@@ -329,7 +329,7 @@ fn missing_section_is_an_error_when_nothing_else_is_served() {
 
 #[test]
 fn warnings_are_in_the_order_of_lines() {
-    let said = findings(&run_options("processes = 2 ; x\nvaccum = 1\nchdir = /a ; b\ncheaper = 1\n"));
+    let said = findings(&run_options("processes = 2 ; x\nvaccum = 1\nchdir = /a ; b\nmules = 1\n"));
     let lines: Vec<&str> = said.iter().map(|text| &text[..10]).collect();
     assert_eq!(lines, ["site.ini:2", "site.ini:3", "site.ini:4", "site.ini:5"]);
 }

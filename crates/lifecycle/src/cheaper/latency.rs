@@ -26,7 +26,8 @@ impl State {
             }
             // As many times too long, as many times more; but never more than twice as many at once.
             let times = wait.as_micros() / target.as_micros().max(1);
-            let more = (u128::from(standing.wanted) * times.saturating_sub(1) / 2).min(u128::from(standing.wanted));
+            let more =
+                (u128::from(standing.wanted) * times.saturating_sub(1) / 2).min(u128::from(standing.wanted));
             let more = more.max(u128::from(rules.step.max(1)));
             return i16::try_from(more).unwrap_or(i16::MAX);
         }

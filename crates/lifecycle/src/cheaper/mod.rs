@@ -114,7 +114,13 @@ impl Scaler {
     /// Nothing has been seen yet.
     #[must_use]
     pub fn new(rules: Scaling) -> Self {
-        Self { rules, over: 0, under: 0, busyness: busyness::State::default(), latency: latency::State::default() }
+        Self {
+            rules,
+            over: 0,
+            under: 0,
+            busyness: busyness::State::default(),
+            latency: latency::State::default(),
+        }
     }
 
     /// The rules it follows.
@@ -125,7 +131,8 @@ impl Scaler {
 
     /// A look at the load: how many workers more or, if negative, fewer, within the bounds of the rules.
     pub fn handle_look(&mut self, now: Duration, load: &Load, standing: Standing) -> i16 {
-        let is_above = |limit: Option<u64>| load.resident.zip(limit).is_some_and(|(bytes, limit)| bytes >= limit);
+        let is_above =
+            |limit: Option<u64>| load.resident.zip(limit).is_some_and(|(bytes, limit)| bytes >= limit);
         let wish = match self.rules.algorithm {
             Algorithm::Spare => self.spare(load, standing),
             Algorithm::Spare2 => self.spare2(load, standing),

@@ -172,4 +172,3 @@ pub enum Command {
         reason: Option<String>,
     },
 }
-

@@ -158,8 +158,7 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(number: u32, origin: Origin, policy: Policy, wanted: u16, now: Duration) -> Self {
-        let seats =
-            (0..policy.seats()).map(|seat| Seat { open: seat < wanted, ..Seat::default() }).collect();
+        let seats = (0..policy.seats()).map(|seat| Seat { open: seat < wanted, ..Seat::default() }).collect();
         Self {
             number,
             origin,

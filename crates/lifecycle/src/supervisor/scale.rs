@@ -124,7 +124,8 @@ impl Supervisor {
 
     /// Ends all workers; the next connection starts them again.
     pub(super) fn sleep(&mut self, now: Duration, commands: &mut Vec<Command>) {
-        let Some(live) = self.live.filter(|_| !self.is_stopping() && self.candidate.is_none() && !self.asleep)
+        let Some(live) =
+            self.live.filter(|_| !self.is_stopping() && self.candidate.is_none() && !self.asleep)
         else {
             return;
         };

@@ -61,9 +61,10 @@ impl Supervisor {
         let open = |pool: &&super::Pool| {
             self.stop.is_none() && self.openings(pool) > 0 && self.free_slot(pool.number).is_some()
         };
-        let seats = self.pools.values().filter(open).flat_map(|pool| {
-            pool.seats.iter().filter(|seat| seat.is_vacant()).map(|seat| seat.not_before)
-        });
+        let seats =
+            self.pools.values().filter(open).flat_map(|pool| {
+                pool.seats.iter().filter(|seat| seat.is_vacant()).map(|seat| seat.not_before)
+            });
         let recycling = self.recycle_time();
         let recovery = self.needs_recovery().then_some(self.recovery_at);
         let farewell = self.farewell.filter(|_| self.stop.is_none());
@@ -121,8 +122,7 @@ impl Supervisor {
     /// none before it, and serves with its first worker.
     fn promote_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
         let Some(number) = self.candidate else { return };
-        let Some(pool) =
-            self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting && pool.checked)
+        let Some(pool) = self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting && pool.checked)
         else {
             return;
         };

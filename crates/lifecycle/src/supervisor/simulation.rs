@@ -5,8 +5,8 @@
 
 use super::{Command, Ended, Event, Policy, Reason, STOP_GRACE, Sample, Supervisor, ZYGOTE_GRACE};
 use crate::cheaper::{Algorithm, Busyness, Load, Scaling, WorkerLoad};
-use crate::order::Manner;
 use crate::message::ForkId;
+use crate::order::Manner;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -259,15 +259,14 @@ impl World {
                 zygote.alive = false;
                 self.plan(1, Event::ZygoteGone { generation, why: "killed".to_string() });
             }
-            Command::Serving(generation) => {
-                let wanted = usize::from(self.supervisor.wanted());
-                let serving = self.serving(generation);
-                self.floor = self.floor.min(wanted);
-                if generation == 1 {
-                    assert!(serving > 0 || wanted == 0, "serves with nobody");
-                } else {
-                    assert!(serving >= wanted, "switched before every worker was ready");
-                }
+            Command::Serving(generation) => self.check_switch(generation),
+            Command::Check(generation) => self.answer_check(generation),
+            Command::CloseGeneration(generation) => {
+                assert!(
+                    !self.workers.values().any(|worker| worker.generation == generation),
+                    "forgot a worker"
+                );
+                assert!(!self.zygotes[&generation].alive, "forgot a zygote");
             }
             Command::Pause(id, pause) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
@@ -275,24 +274,9 @@ impl World {
                 }
             }
             Command::Unready(_) => {}
-            Command::Check(generation) => {
-                assert!(self.serving(generation) > 0 || !self.calm, "nobody to answer");
-                if !self.chance(self.temper.hangs) {
-                    let fails = self.chance(self.temper.load_fails);
-                    let verdict = if fails { Err("503".to_string()) } else { Ok(()) };
-                    self.plan(2000, Event::Checked { generation, verdict });
-                }
-            }
             Command::AwaitConnection(awaiting) => {
                 self.awaiting = awaiting;
                 self.floor = 0;
-            }
-            Command::CloseGeneration(generation) => {
-                assert!(
-                    !self.workers.values().any(|worker| worker.generation == generation),
-                    "forgot a worker"
-                );
-                assert!(!self.zygotes[&generation].alive, "forgot a zygote");
             }
             Command::Note(notice) => assert!(!notice.to_string().is_empty()),
             Command::Exit { code, .. } => {
@@ -301,6 +285,26 @@ impl World {
                 assert!(!self.zygotes.values().any(|zygote| zygote.alive), "exited before its zygotes");
                 self.exit = Some(code);
             }
+        }
+    }
+
+    fn check_switch(&mut self, generation: u32) {
+        let wanted = usize::from(self.supervisor.wanted());
+        let serving = self.serving(generation);
+        self.floor = self.floor.min(wanted);
+        if generation == 1 {
+            assert!(serving > 0 || wanted == 0, "serves with nobody");
+        } else {
+            assert!(serving >= wanted, "switched before every worker was ready");
+        }
+    }
+
+    fn answer_check(&mut self, generation: u32) {
+        assert!(self.serving(generation) > 0 || !self.calm, "nobody to answer");
+        if !self.chance(self.temper.hangs) {
+            let fails = self.chance(self.temper.load_fails);
+            let verdict = if fails { Err("503".to_string()) } else { Ok(()) };
+            self.plan(2000, Event::Checked { generation, verdict });
         }
     }
 
@@ -319,7 +323,8 @@ impl World {
         if self.chance(self.temper.fork_fails) {
             return self.plan(5, Event::ForkFailed { id, errno: 11 });
         }
-        self.workers.insert(id, Worker { generation, born: false, ready: false, leaving: false, paused: false });
+        self.workers
+            .insert(id, Worker { generation, born: false, ready: false, leaving: false, paused: false });
         if zygote_is_silent(self, generation) {
             return;
         }
@@ -530,7 +535,8 @@ impl World {
 
     /// When nobody disturbs it any more, everything that was begun ends, and every worker that is wanted serves.
     fn come_to_rest(&mut self) {
-        let kind = Temper { load_fails: 0, hangs: 0, fork_fails: 0, dies_early: 0, killings: 0, ..self.temper };
+        let kind =
+            Temper { load_fails: 0, hangs: 0, fork_fails: 0, dies_early: 0, killings: 0, ..self.temper };
         self.temper = kind;
         let begun = self.now;
         while self.now < begun + Duration::from_secs(400) && self.exit.is_none() {

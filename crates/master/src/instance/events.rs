@@ -4,7 +4,7 @@ use super::{Instance, REPORT_GRACE};
 use crate::event::{Event, Source};
 use margrave_lifecycle::message::{ForkId, decode};
 use margrave_lifecycle::order::{Manner, Order};
-use margrave_lifecycle::supervisor::Level;
+use margrave_lifecycle::supervisor::{self, Level};
 use margrave_sys::clock::monotonic;
 use margrave_sys::process;
 use margrave_sys::signal::Received;
@@ -22,6 +22,10 @@ impl Instance {
             Source::Zygote(generation) => self.read_zygote(generation),
             Source::Worker(id) => self.read_worker(id),
             Source::Pidfd(id) => self.handle(Event::WorkerEnded(id)),
+            Source::Fifo => self.handle(Event::Fifo),
+            Source::Watch => self.handle(Event::Watch),
+            Source::Listener(_) => self.handle(Event::Connection),
+            Source::Check => self.handle(Event::Check),
             Source::Log => self.handle(Event::Log),
             Source::Stats => self.handle(Event::Stats),
             Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
@@ -56,8 +60,8 @@ impl Instance {
                 return;
             };
             let event = match channel.recv(&mut self.buffer) {
-                Ok(Some((length, _))) => match decode(&self.buffer[..length]) {
-                    Ok(message) => Event::Worker(id, message),
+                Ok(Some((length, descriptors))) => match decode(&self.buffer[..length]) {
+                    Ok(message) => Event::Worker(id, message, descriptors),
                     Err(error) => {
                         self.parts.log.say(Level::Error, &format!("a worker sent nonsense: {error}"));
                         continue;
@@ -82,7 +86,7 @@ impl Instance {
                     let _ = self.poller.delete(&known.zygote);
                 }
             }
-            Event::Worker(id, message) => self.worker(id, message),
+            Event::Worker(id, message, descriptors) => self.worker(id, message, descriptors),
             Event::WorkerClosed(id) => {
                 if let Some(worker) = self.workers.get_mut(&id)
                     && let Some(channel) = worker.channel.take()
@@ -100,6 +104,10 @@ impl Instance {
                 }
             }
             Event::Reaped(pid, ending) => self.reaped(pid, ending),
+            Event::Fifo => self.read_fifo(),
+            Event::Watch => self.watch.read(monotonic()),
+            Event::Connection => self.tell(supervisor::Event::Connection),
+            Event::Check => self.read_check(),
             Event::Log => {
                 if let Some(collector) = &mut self.parts.collector {
                     collector.drain(&self.parts.log);
@@ -112,6 +120,30 @@ impl Instance {
                 }
             }
             Event::Tick => self.tick(),
+        }
+    }
+
+    /// Obeys what has been written to the master FIFO, letter by letter.
+    fn read_fifo(&mut self) {
+        let (orders, trouble) = self.fifos.read(&self.poller);
+        if let Some(error) = trouble {
+            self.parts.log.say(Level::Error, &error.to_string());
+        }
+        for order in orders {
+            self.obey_unheard(order, "the master FIFO");
+        }
+    }
+
+    fn read_check(&mut self) {
+        let Some(verdict) = self.check.as_mut().and_then(crate::check::Check::read) else { return };
+        self.end_check(verdict);
+    }
+
+    /// Tells the supervisor how the check went.
+    pub(super) fn end_check(&mut self, verdict: Result<(), String>) {
+        if let Some(check) = self.check.take() {
+            let _ = self.poller.delete(&check);
+            self.tell(supervisor::Event::Checked { generation: check.generation, verdict });
         }
     }
 

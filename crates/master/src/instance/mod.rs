@@ -6,6 +6,7 @@
 
 mod bounds;
 mod events;
+mod inquiry;
 mod look;
 mod orders;
 mod perform;
@@ -13,19 +14,24 @@ mod processes;
 mod reload;
 
 use crate::Reload;
+use crate::check::Check;
 use crate::daemon::Promise;
 use crate::error::StartError;
 use crate::event::{Event, Source};
 use crate::generation::{Generation, Worker, policy};
+use crate::inlets::{self, Fifos, FileWatch};
 use crate::listeners::{Bound, Listeners};
+use crate::load::Meter;
 use crate::locks::Locks;
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::scoreboard::Scoreboards;
 use crate::stats::StatsServer;
 use crate::touch::Touch;
+use inquiry::Inquiry;
 use margrave_config::Settings;
 use margrave_lifecycle::message::{ForkId, MAX_MESSAGE};
+use margrave_lifecycle::order::Order;
 use margrave_lifecycle::supervisor::{self, Level, Supervisor};
 use margrave_sys::clock::{monotonic, wall};
 use margrave_sys::notify::Notifier;
@@ -86,7 +92,20 @@ pub struct Instance {
     workers: BTreeMap<ForkId, Worker>,
     scoreboards: Scoreboards,
     locks: Locks,
-    touch: Touch,
+    touch: Touch<Order>,
+    fifos: Fifos,
+    watch: FileWatch,
+    /// The check that waits for its answer.
+    check: Option<Check>,
+    /// Listeners that are watched while there is no worker.
+    awaited: Vec<Rc<Bound>>,
+    inquiries: BTreeMap<u64, Inquiry>,
+    next_ticket: u64,
+    meter: Meter,
+    /// When the load is looked at next.
+    next_load: Duration,
+    /// When memory is looked at next.
+    next_memory: Duration,
     reloads: u32,
     started: Duration,
     next_look: Duration,
@@ -115,9 +134,10 @@ impl Instance {
             stats.watch(&poller)?;
         }
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
-        let touch = Touch::new(&parts.settings.process.touch_reload);
+        let touch = inlets::touches(&parts.settings);
+        let fifos = Fifos::open(&parts.settings, &poller)?;
         let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
-        Ok(Self {
+        let mut instance = Self {
             parts,
             supervisor: Supervisor::new(seed),
             poller,
@@ -127,13 +147,24 @@ impl Instance {
             scoreboards: Scoreboards::default(),
             locks: Locks::default(),
             touch,
+            fifos,
+            watch: FileWatch::default(),
+            check: None,
+            awaited: Vec::new(),
+            inquiries: BTreeMap::new(),
+            next_ticket: 0,
+            meter: Meter::default(),
+            next_load: monotonic(),
+            next_memory: monotonic(),
             reloads: 0,
             started: monotonic(),
             next_look: monotonic() + LOOK,
             queue: VecDeque::new(),
             buffer: vec![0; MAX_MESSAGE],
             exit: None,
-        })
+        };
+        instance.watch_files();
+        Ok(instance)
     }
 
     /// Runs until the instance has ended; its exit code.
@@ -145,7 +176,7 @@ impl Instance {
                 break exit;
             }
             let now = monotonic();
-            let wake = self.supervisor.poll_timeout().map_or(self.next_look, |at| at.min(self.next_look));
+            let wake = self.next_wake();
             if let Err(error) = self.poller.wait(&mut events, Some(round_up(wake.saturating_sub(now)))) {
                 self.parts.log.say(Level::Error, &format!("cannot wait for events: {error}"));
                 self.tell(supervisor::Event::Halt);
@@ -156,7 +187,7 @@ impl Instance {
                 }
             }
             let now = monotonic();
-            if now >= self.next_look || self.supervisor.poll_timeout().is_some_and(|at| now >= at) {
+            if now >= self.next_wake() {
                 self.handle(Event::Tick);
             }
         };
@@ -171,6 +202,17 @@ impl Instance {
             promise.broken(code, &reason);
         }
         code
+    }
+
+    /// When something is to be done though nothing happens.
+    fn next_wake(&self) -> Duration {
+        let timeouts = [
+            self.supervisor.poll_timeout(),
+            self.watch.poll_timeout(),
+            self.inquiry_timeout(),
+            self.check.as_ref().map(|check| check.deadline),
+        ];
+        timeouts.into_iter().flatten().fold(self.next_look, Duration::min)
     }
 
     /// Tells the supervisor, and performs what it decides, which may give it more to hear.

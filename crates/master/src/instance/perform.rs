@@ -1,6 +1,7 @@
 //! Performs what the supervisor decides.
 
 use super::Instance;
+use crate::check::Check;
 use crate::error::StartError;
 use crate::event::Source;
 use crate::generation::{Generation, Plan, Worker};
@@ -13,6 +14,7 @@ use margrave_sys::process::{self, Signal};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 impl Instance {
     pub(super) fn perform(&mut self, command: Command) {
@@ -25,26 +27,13 @@ impl Instance {
                     self.queue.push_back(supervisor::Event::ForkFailed { id, errno });
                 }
             }
-            Command::Drain { id, heir, mercy } => {
-                let mercy_ms = u64::try_from(mercy.as_millis()).unwrap_or(u64::MAX);
-                let adoption = heir.and_then(|heir| self.generations.get(&heir)).map(|heir| &heir.adoption);
-                let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
-                let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
-                if let Some(worker) = self.workers.get(&id) {
-                    // A whole generation leaves: a connection passed to it by an even older one would be lost.
-                    if let Some(own) = self.generations.get(&worker.generation)
-                        && heir != Some(worker.generation)
-                    {
-                        own.adoption.end_sending();
-                    }
-                    send(worker, &message, &descriptors);
-                }
-                self.mark_leaving(id);
-            }
+            Command::Drain { id, heir, mercy } => self.drain(id, heir, mercy),
+            Command::Pause(id, pause) => self.send_to(id, &ToWorker::Pause(pause)),
+            Command::Unready(id) => self.send_to(id, &ToWorker::Unready),
+            Command::Check(generation) => self.start_check(generation),
+            Command::AwaitConnection(awaits) => self.await_connection(awaits),
             Command::StopWorker(id) => {
-                if let Some(worker) = self.workers.get(&id) {
-                    send(worker, &ToWorker::Stop, &[]);
-                }
+                self.send_to(id, &ToWorker::Stop);
                 self.mark_leaving(id);
             }
             Command::KillWorker(id) => match self.workers.get(&id) {
@@ -77,6 +66,32 @@ impl Instance {
         }
     }
 
+    pub(super) fn send_to(&self, id: ForkId, message: &ToWorker) {
+        if let Some(worker) = self.workers.get(&id) {
+            send(worker, message, &[]);
+        }
+    }
+
+    fn drain(&mut self, id: ForkId, heir: Option<u32>, mercy: Duration) {
+        let mercy_ms = u64::try_from(mercy.as_millis()).unwrap_or(u64::MAX);
+        let adoption = heir.and_then(|heir| self.generations.get(&heir)).map(|heir| &heir.adoption);
+        let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
+        let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
+        if let Some(worker) = self.workers.get(&id) {
+            // A whole generation leaves, at once or one by one: a connection passed to it by an even older one would be
+            // lost. One that only sleeps will have workers again.
+            let sleeps = heir.is_none() && self.supervisor.is_asleep();
+            if let Some(own) = self.generations.get(&worker.generation)
+                && heir != Some(worker.generation)
+                && !sleeps
+            {
+                own.adoption.end_sending();
+            }
+            send(worker, &message, &descriptors);
+        }
+        self.mark_leaving(id);
+    }
+
     pub(super) fn note(&mut self, notice: &Notice) {
         let overdue = match notice {
             Notice::Overdue { worker, .. } | Notice::Recycling { worker, reason: Reason::Overdue(_), .. } => {
@@ -102,6 +117,43 @@ impl Instance {
             _ => {}
         }
         self.parts.log.say(notice.level(), &text);
+    }
+
+    fn start_check(&mut self, number: u32) {
+        let (Some(generation), now) = (self.generations.get(&number), monotonic()) else { return };
+        let Some(path) = &generation.settings.reload.check else {
+            let checked = supervisor::Event::Checked { generation: number, verdict: Ok(()) };
+            return self.queue.push_back(checked);
+        };
+        let started = Check::start(number, generation, path, now).and_then(|check| {
+            let watched = self.poller.add_readable(&check, Source::Check.token());
+            watched.map_err(|error| format!("reload-check: cannot wait for the answer: {error}"))?;
+            Ok(check)
+        });
+        match started {
+            Ok(check) => self.check = Some(check),
+            Err(why) => {
+                let checked = supervisor::Event::Checked { generation: number, verdict: Err(why) };
+                self.queue.push_back(checked);
+            }
+        }
+    }
+
+    /// Watches the listeners of the generation that serves while it has no worker.
+    fn await_connection(&mut self, awaits: bool) {
+        for bound in std::mem::take(&mut self.awaited) {
+            let _ = self.poller.delete(&bound.fd);
+        }
+        let live = self.supervisor.live().and_then(|live| self.generations.get(&live));
+        for (number, bound) in (0..).zip(live.filter(|_| awaits).map_or(&[][..], |live| &live.listeners)) {
+            match self.poller.add_readable(&bound.fd, Source::Listener(number).token()) {
+                Ok(()) => self.awaited.push(Rc::clone(bound)),
+                Err(error) => {
+                    let text = format!("cannot wait for a connection on {}: {error}", bound.address);
+                    self.parts.log.say(Level::Error, &text);
+                }
+            }
+        }
     }
 
     pub(super) fn mark_leaving(&mut self, id: ForkId) {

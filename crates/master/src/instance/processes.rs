@@ -4,7 +4,7 @@ use super::Instance;
 use crate::event::Source;
 use crate::generation::{Loaded, Worker};
 use margrave_lifecycle::message::{ForkId, FromWorker, FromZygote};
-use margrave_lifecycle::supervisor::{self, Ended, Level};
+use margrave_lifecycle::supervisor::{self, Ended, Level, Reason};
 use margrave_sys::process::{self, Ending};
 use std::os::fd::OwnedFd;
 
@@ -45,7 +45,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn worker(&mut self, id: ForkId, message: FromWorker) {
+    pub(super) fn worker(&mut self, id: ForkId, message: FromWorker, descriptors: Vec<OwnedFd>) {
         match message {
             FromWorker::Ready { apps } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
@@ -62,6 +62,8 @@ impl Instance {
             FromWorker::LoadFailed(failure) => {
                 self.tell(supervisor::Event::WorkerLoadFailed { id, message: failure.message });
             }
+            FromWorker::Recycle => self.tell(supervisor::Event::RecycleAsked(id, Reason::Exception)),
+            FromWorker::Stacks { ticket } => self.handle_stacks(id, ticket, descriptors.into_iter().next()),
         }
     }
 
@@ -71,6 +73,8 @@ impl Instance {
         if let Some(worker) = self.workers.remove(&id) {
             self.count_gone(&worker);
         }
+        self.forget_in_inquiries(id);
+        self.conclude_inquiries();
         self.tell(supervisor::Event::WorkerExited { id, ended });
     }
 

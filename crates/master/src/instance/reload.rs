@@ -3,15 +3,15 @@
 use super::Instance;
 use crate::Reloaded;
 use crate::generation::policy;
+use crate::inlets::{self, FileWatch};
 use crate::restart;
-use crate::touch::Touch;
-use margrave_lifecycle::order::Outcome;
+use margrave_lifecycle::order::{Manner, Outcome};
 use margrave_lifecycle::supervisor::{self, Level};
 use std::rc::Rc;
 
 impl Instance {
     /// Reads the configuration again; one that cannot be used changes nothing.
-    pub(super) fn reload(&mut self, cause: &str) -> Outcome {
+    pub(super) fn reload(&mut self, manner: Manner, cause: &str) -> Outcome {
         self.parts.log.say(Level::Info, &format!("reload: asked for by {cause}"));
         match self.parts.reload.read() {
             Ok(Reloaded { settings, warnings }) => {
@@ -28,8 +28,9 @@ impl Instance {
                 }
                 self.reloads += 1;
                 self.parts.settings = Rc::new(settings);
-                self.touch = Touch::new(&self.parts.settings.process.touch_reload);
-                self.tell(supervisor::Event::Reload(policy(&self.parts.settings)));
+                self.touch = inlets::touches(&self.parts.settings);
+                self.watch_files();
+                self.tell(supervisor::Event::Reload(policy(&self.parts.settings), manner));
                 Outcome::done("reloading")
             }
             Err(problem) => {
@@ -40,5 +41,12 @@ impl Instance {
                 Outcome::refused(problem)
             }
         }
+    }
+
+    /// Watches the files that the configuration names now.
+    pub(super) fn watch_files(&mut self) {
+        let (watch, troubles) = FileWatch::new(&self.parts.settings, &self.poller);
+        self.watch = watch;
+        troubles.iter().for_each(|trouble| self.parts.log.say(Level::Warning, trouble));
     }
 }
