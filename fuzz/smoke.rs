@@ -8,7 +8,7 @@ use std::vec::Vec;
 /// Mutations per entry of the corpus and run.
 const ROUNDS: usize = 1000;
 /// Bytes that mean something to one decoder or another.
-const TELLING: &[u8] = b"\r\n\r\n \t:;,%()\"\\/.?#0159afAF-_\x00\x01\x7f\x80\xff";
+const TELLING: &[u8] = b"\r\n\r\n \t:;,%()\"\\/.?#0159afAF-_=[]{}<>'&!$@*\x00\x01\x7f\x80\xff";
 
 /// Runs `check` on the corpus of `target`; a failure prints the input that made it.
 pub fn run(target: &str, check: fn(&[u8])) {

@@ -34,24 +34,30 @@ pub fn expand<E>(
     mut resolve: impl FnMut(&str) -> Result<Option<String>, E>,
 ) -> Result<Expansion, E> {
     let mut text = value.to_owned();
-    // Where the expression begins, and how many of its parentheses are open.
-    let mut open: Option<(usize, usize)> = None;
+    // Where each open expression begins and how many of its parentheses are open. Only the last counts: uWSGI forgets the
+    // ones around it, and finds them again once the inner one has been replaced.
+    let mut open: Vec<(usize, usize)> = Vec::new();
     let mut replacements = 0;
     let mut at = 0;
     while at < text.len() {
         let bytes = text.as_bytes();
-        match (bytes[at], open) {
-            (byte, _) if byte == symbol && bytes.get(at + 1) == Some(&b'(') => {
-                open = Some((at, 1));
+        match bytes[at] {
+            byte if byte == symbol && bytes.get(at + 1) == Some(&b'(') => {
+                open.push((at, 1));
                 at += 2;
                 continue;
             }
-            // The symbol alone ends an expression that holds it.
-            (byte, _) if byte == symbol => open = None,
-            (b'(', Some((start, depth))) => open = Some((start, depth + 1)),
-            (b')', Some((start, depth))) => {
-                open = Some((start, depth - 1)).filter(|(_, depth)| *depth > 0);
-                if depth == 1 {
+            // The symbol alone ends the expression that holds it.
+            byte if byte == symbol => open.clear(),
+            b'(' => open.iter_mut().last().into_iter().for_each(|(_, depth)| *depth += 1),
+            b')' => {
+                let Some((start, depth)) = open.last_mut() else {
+                    at += 1;
+                    continue;
+                };
+                *depth -= 1;
+                if *depth == 0 {
+                    let start = *start;
                     let inner = &text[start + 2..at];
                     let replacement = if inner.is_empty() { None } else { resolve(inner)? };
                     if let Some(replacement) = replacement {
@@ -60,10 +66,18 @@ pub fn expand<E>(
                         if replacements > MAX_REPLACEMENTS || text.len() > MAX_VALUE_BYTES {
                             return Ok(Expansion::Endless);
                         }
-                        open = None;
-                        at = 1;
+                        open.pop();
+                        // Scanning begins again behind the first character.
+                        open.retain(|(start, _)| *start > 0);
+                        at = start.max(1);
+                        // A symbol before the replacement may open an expression with it.
+                        if start > 0 && text.as_bytes()[start - 1] == symbol {
+                            open.clear();
+                            at = 1;
+                        }
                         continue;
                     }
+                    open.clear();
                 }
             }
             _ => {}

@@ -14,6 +14,8 @@ mod envdir;
 mod error;
 mod expand;
 mod formats;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod help;
 mod loader;
 mod magic;
@@ -22,6 +24,9 @@ pub mod options;
 mod pattern;
 mod raw;
 pub mod settings;
+#[cfg(test)]
+#[path = "../../../fuzz/smoke.rs"]
+mod smoke;
 mod source;
 mod start_form;
 mod suggest;
@@ -165,5 +170,48 @@ fn without_purpose(reading: &mut Reading) -> Problem {
     match std::mem::take(&mut reading.missing_sections) {
         missing if missing.is_empty() => Problem::NothingToServe,
         missing => Problem::Invalid(missing),
+    }
+}
+
+#[cfg(test)]
+mod fuzz_smoke {
+    //! A short run of every fuzz target of this crate.
+
+    use crate::fuzz;
+    use crate::smoke::run;
+
+    #[test]
+    fn ini_files_end_in_a_value_or_an_error() {
+        run("config_ini", fuzz::ini);
+    }
+
+    #[test]
+    fn xml_files_end_in_a_value_or_an_error() {
+        run("config_xml", fuzz::xml);
+    }
+
+    #[test]
+    fn yaml_files_end_in_a_value_or_an_error() {
+        run("config_yaml", fuzz::yaml);
+    }
+
+    #[test]
+    fn json_files_end_in_a_value_or_an_error() {
+        run("config_json", fuzz::json);
+    }
+
+    #[test]
+    fn toml_files_end_in_a_value_or_an_error() {
+        run("config_toml", fuzz::toml);
+    }
+
+    #[test]
+    fn logic_ends_in_a_value_or_an_error() {
+        run("config_logic", fuzz::logic);
+    }
+
+    #[test]
+    fn values_are_expanded_to_their_end() {
+        run("config_expander", fuzz::expander);
     }
 }

@@ -304,14 +304,29 @@ fn join(parts: &[String]) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// Whether a pattern of `*`, `?` and plain bytes matches; a failed attempt begins again behind the last `*` only.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            matches(rest, text) || text.split_first().is_some_and(|(_, tail)| matches(pattern, tail))
+    let (mut at, mut place) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while place < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, place));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[place] => {
+                at += 1;
+                place += 1;
+            }
+            _ => match star {
+                Some((star_at, from)) => {
+                    star = Some((star_at, from + 1));
+                    at = star_at + 1;
+                    place = from + 1;
+                }
+                None => return false,
+            },
         }
-        (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
-        (Some((wanted, rest)), Some((found, tail))) => wanted == found && matches(rest, tail),
-        _ => false,
     }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
