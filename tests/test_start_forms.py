@@ -169,6 +169,18 @@ def test_mount_can_name_a_file(serve, site, address):
     assert http.get(address, "/g").text == "module"
 
 
+def test_without_a_default_application_unmatched_requests_find_none(serve, site, address):
+    serve("--http-socket", address, "--mount", "/f=plain.py", "--manage-script-name", "--no-default-app", serving=address)
+    assert http.get(address, "/f/x").text == "file application"
+    assert [http.get(address, target).status for target in ("/g", "/", "/fx")] == [500, 500, 500]
+
+
+def test_without_a_default_application_one_without_mount_point_takes_the_rest(serve, site, address):
+    options = ["--mount", "/f=plain.py", "--manage-script-name", "--no-default-app", "--module", "mysite.wsgi"]
+    serve("--http-socket", address, *options, serving=address)
+    assert [http.get(address, target).text for target in ("/f/x", "/g")] == ["file application", "module"]
+
+
 def run(under_test, tmp_path, *words):
     from harness.server import run_to_end
 

@@ -25,6 +25,7 @@ mod pattern;
 mod raw;
 pub mod settings;
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // It reads its corpus.
 #[path = "../../../fuzz/smoke.rs"]
 mod smoke;
 mod source;

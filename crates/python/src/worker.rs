@@ -7,7 +7,7 @@ use crate::uwsgi::apps::AppFacts;
 use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
 use crate::watchdog::{Lane, PythonWatchdog, Signals, StackFile};
-use crate::wsgi::apps::{App, AppTable};
+use crate::wsgi::apps::{App, AppTable, MountRules};
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
 use crate::zygote::{Report, reports};
@@ -129,7 +129,12 @@ impl Worker {
             tally: board.tally(slot, number),
         });
         let apps = apps.collect();
-        let apps = AppTable::new(apps, self.instance.settings.python.manage_script_name);
+        let python = &self.instance.settings.python;
+        let rules = MountRules {
+            manage_script_name: python.manage_script_name,
+            no_default_app: python.no_default_app,
+        };
+        let apps = AppTable::new(apps, rules);
         let _ = self.table.set(Table { apps: Arc::new(apps), after_request });
     }
 

@@ -16,6 +16,7 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         home: values.path("home"),
         path: search_path(values),
         apps: apps(values),
+        no_default_app: values.flag("no-default-app").unwrap_or(default.no_default_app),
         manage_script_name: values.flag("manage-script-name").unwrap_or(default.manage_script_name),
         argv: values.text("pyargv").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         need_app: values.flag("need-app").unwrap_or(default.need_app),

@@ -69,7 +69,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["http-manage-rtsp"], "Serves RTSP."),
     flag(&["enable-proxy-protocol"], "Takes the client's address on HTTP sockets from PROXY protocol heads of peers that `forwarded-allow` believes.").works(),
     value(&["http-path-info-no-decode-slashes"], Kind::Flag, "Leaves %2F in PATH_INFO as it is."),
-    flag(&["no-default-app"], "Answers 404 instead of using the default application."),
+    flag(&["no-default-app"], "Answers 500 to requests under no mount point, instead of using the default application.").works(),
     flag(&["ignore-script-name"], "Does not look at SCRIPT_NAME to choose an application."),
     value(&["rem-header", "del-header"], Kind::Text, "Removes a field from every answer.").list(),
     value(&["collect-header", "response-header-collect"], Kind::Text, "Keeps an answer field in a variable.").list(),

@@ -40,6 +40,8 @@ pub struct PythonSettings {
     pub apps: Vec<AppSettings>,
     /// `manage-script-name`.
     pub manage_script_name: bool,
+    /// `no-default-app`.
+    pub no_default_app: bool,
     /// `pyargv`: words of `sys.argv[1..]`.
     pub argv: Vec<String>,
     /// `need-app`.
@@ -68,6 +70,7 @@ impl Default for PythonSettings {
             path: Vec::new(),
             apps: Vec::new(),
             manage_script_name: false,
+            no_default_app: false,
             argv: Vec::new(),
             need_app: true,
             imports: Vec::new(),

@@ -3,7 +3,8 @@
 //! As uWSGI: with `manage-script-name` the longest mount point that the path lies under wins and moves from
 //! PATH_INFO to SCRIPT_NAME; without it only a SCRIPT_NAME from the front server chooses. A UWSGI_APPID, which only a
 //! front server can send, names a mount point and chooses in either case. The default application takes the rest:
-//! the one without a mount point, or the first one loaded.
+//! the one without a mount point, or the first one loaded. With `no-default-app` nothing takes the rest, and only requests
+//! that name no mount point go to the application without one.
 
 use crate::uwsgi::apps::Tally;
 use margrave_wire::{Known, Request};
@@ -24,43 +25,70 @@ pub struct App {
 #[derive(Debug, Default)]
 pub struct AppTable {
     apps: Vec<App>,
-    default: usize,
-    manage_script_name: bool,
+    /// The application without a mount point.
+    unmounted: Option<usize>,
+    rules: MountRules,
+}
+
+/// How a mount point is found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MountRules {
+    /// `manage-script-name`.
+    pub manage_script_name: bool,
+    /// `no-default-app`.
+    pub no_default_app: bool,
+}
+
+/// Why no application answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// There is none.
+    NothingLoaded,
+    /// It is under no mount point, and there is no default application.
+    NotMounted,
 }
 
 impl AppTable {
     /// `apps` in the order they were loaded.
     #[must_use]
-    pub fn new(mut apps: Vec<App>, manage_script_name: bool) -> Self {
+    pub fn new(mut apps: Vec<App>, rules: MountRules) -> Self {
         for app in &mut apps {
             while app.mount.last() == Some(&b'/') {
                 app.mount.pop();
             }
         }
-        let default = apps.iter().position(|app| app.mount.is_empty()).unwrap_or(0);
-        Self { apps, default, manage_script_name }
+        let unmounted = apps.iter().position(|app| app.mount.is_empty());
+        Self { apps, unmounted, rules }
     }
 
     /// The application that answers `request`, and its number; edits SCRIPT_NAME and PATH_INFO.
+    ///
+    /// # Errors
+    /// When none does.
     #[inline]
-    pub fn select(&self, request: &mut Request) -> Option<(usize, &App)> {
+    pub fn select(&self, request: &mut Request) -> Result<(usize, &App), Unanswered> {
         let index = match &self.apps[..] {
-            [] => return None,
-            [only] if only.mount.is_empty() => 0,
-            _ => self.choose(request),
+            [] => return Err(Unanswered::NothingLoaded),
+            [only] if only.mount.is_empty() && !self.rules.no_default_app => 0,
+            _ => self.choose(request).ok_or(Unanswered::NotMounted)?,
         };
-        self.apps.get(index).map(|app| (index, app))
+        self.apps.get(index).map(|app| (index, app)).ok_or(Unanswered::NothingLoaded)
     }
 
-    fn choose(&self, request: &mut Request) -> usize {
-        let by_path = if self.manage_script_name { self.move_mount(request) } else { None };
+    fn choose(&self, request: &mut Request) -> Option<usize> {
+        let by_path = if self.rules.manage_script_name { self.move_mount(request) } else { None };
         let named = |known| request.var(known).filter(|name| !name.is_empty());
-        let chosen = match named(Known::UwsgiAppid) {
-            Some(name) => self.mounted_at(name),
-            None if self.manage_script_name => by_path,
-            None => named(Known::ScriptName).and_then(|name| self.mounted_at(name)),
+        let (chosen, names_a_mount) = match (named(Known::UwsgiAppid), named(Known::ScriptName)) {
+            (Some(name), _) => (self.mounted_at(name), true),
+            (None, _) if self.rules.manage_script_name => (by_path, by_path.is_some()),
+            (None, Some(name)) => (self.mounted_at(name), true),
+            (None, None) => (None, false),
         };
-        chosen.unwrap_or(self.default)
+        match self.rules.no_default_app {
+            false => chosen.or(self.unmounted).or(Some(0)),
+            true if names_a_mount => chosen,
+            true => self.unmounted,
+        }
     }
 
     fn mounted_at(&self, name: &[u8]) -> Option<usize> {

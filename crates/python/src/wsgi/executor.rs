@@ -1,6 +1,6 @@
 //! One Python thread's way of answering a request: environ, call, answer, clean-up.
 
-use super::apps::{App, AppTable};
+use super::apps::{App, AppTable, Unanswered};
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
 use super::report;
@@ -126,11 +126,17 @@ impl Bridge {
     /// What went wrong before the application could be called; the answer is still open.
     fn answer(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
         let apps = Arc::clone(&self.plan.apps);
-        let Some((index, app)) = apps.select(exchange.request_mut()) else {
-            return Err(Failure::Misuse(
-                "no application is loaded: the start-up log says why; answering 500".to_owned(),
-            ));
-        };
+        let (index, app) = apps.select(exchange.request_mut()).map_err(|unanswered| {
+            let message = match unanswered {
+                Unanswered::NothingLoaded => {
+                    "no application is loaded: the start-up log says why; answering 500"
+                }
+                Unanswered::NotMounted => {
+                    "no application is mounted where this request goes, and `no-default-app` is set; answering 500"
+                }
+            };
+            Failure::Misuse(message.to_owned())
+        })?;
         exchange.set_app(u16::try_from(index).unwrap_or(u16::MAX));
         // A chunked body is complete by now: its length helps applications that know no other way.
         let body = match exchange.request().body {
