@@ -1,6 +1,6 @@
 # make run    build Margrave, install it with Django into .venv, serve examples/django-site on http://127.0.0.1:8000
 # make test   every check there is
-# make bench  CPU time per request beside uWSGI and bjoern
+# make bench  CPU time, tails and memory beside uWSGI, granian, gunicorn, bjoern, FastPySGI, waitress and nginx
 # make help   the rest
 #
 # PYTHON=/path/to/python3 chooses the interpreter (3.9 or newer); everything made goes to .venv, .run and target.
@@ -99,9 +99,18 @@ python-tests:
 images: prepare
 	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave=$(BIN)/margrave
 
+# One scenario: make bench SCENARIO=django. Longer and calmer: ROUNDS=7 DURATION=5. Some servers: SERVERS="margrave bjoern".
+# OUT is where figures and plots go; `make bench OUT=` keeps none. `python -m benches --list` names the scenarios.
+SCENARIO ?=
+ROUNDS ?= 3
+DURATION ?= 2
+SERVERS ?=
+OUT ?= docs/benchmarks
+BENCH_PEERS := bjoern granian fastpysgi waitress gunicorn
 bench: install
-	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt bjoern
-	@$(BIN)/python benches/hello.py --margrave $(BIN)/margrave --peers $(PEERS)/bin
+	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt $(BENCH_PEERS)
+	@$(BIN)/python -m benches $(SCENARIO) --margrave $(BIN)/margrave --peers $(PEERS)/bin --rounds $(ROUNDS) --duration $(DURATION) \
+	    $(SERVERS:%=--only %) $(if $(OUT),--out $(OUT))
 
 clean:
 	rm -rf $(VENV) .run build python/*.egg-info

@@ -12,7 +12,7 @@ import sys
 import threading
 import types
 
-from margrave import loader, report, signals
+from margrave import loader, preload, report, signals
 from margrave import worker as worker_module
 
 
@@ -92,8 +92,11 @@ def load(zygote, settings):
         except loader.LoadError as error:
             zygote.report_failure(str(error))
             return False
-    if python["warmup"] and LOADED:
-        warm_up(python["warmup"], LOADED[0].callable)
+    try:
+        preload.prepare(settings, LOADED)
+    except loader.LoadError as error:
+        zygote.report_failure(str(error))
+        return False
     warnings = list(leftovers(before))
     sys.setswitchinterval(seconds(python["switch_interval"]) or sys.getswitchinterval())
     gc.collect()
@@ -108,43 +111,6 @@ def load(zygote, settings):
 
 def seconds(duration):
     return duration["secs"] + duration["nanos"] / 1e9
-
-
-def warm_up(path, application):
-    """Requests ``path`` once, so that what the first request builds is shared by all workers."""
-    import io
-
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "REQUEST_URI": path,
-        "PATH_INFO": path.partition("?")[0],
-        "QUERY_STRING": path.partition("?")[2],
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "HTTP_HOST": "localhost",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        "margrave.warmup": True,
-    }
-    body = None
-    try:
-        body = application(environ, lambda status, headers, exc_info=None: (lambda data: None))
-        for _block in body:
-            pass
-    except BaseException as error:
-        report.write(f"warmup: the request for `{path}` failed; workers start without it")
-        report.exception(error)
-    finally:
-        if hasattr(body, "close"):
-            body.close()
 
 
 def open_sockets():

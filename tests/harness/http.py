@@ -56,6 +56,7 @@ class Reader:
     def __init__(self, link):
         self.link = link
         self.buffer = b""
+        self.interim = []  # statuses of the answers 1xx that came
 
     def _more(self):
         data = self.link.recv(65536)
@@ -116,6 +117,13 @@ class Reader:
             response = Response(version, int(status), reason, self._fields())
             if response.status >= 200:
                 return response
+            self.interim.append(response.status)
+
+    def interim_response(self):
+        """Status of the next answer, which should be 1xx."""
+        status = self.line().split(b" ")[1]
+        assert not self._fields()
+        return int(status)
 
     def response(self, method="GET"):
         """A whole answer; framing errors raise Broken."""

@@ -3,6 +3,8 @@
 //! The only place that prints and exits. A small file on purpose: configuration is `margrave-config`, everything that
 //! runs is `margrave-master`.
 
+mod fix;
+
 use margrave_config::check::{CheckRequest, check};
 use margrave_config::{Command, Diagnostic, Loaded, help, load, search};
 use margrave_master::pidfile::{Order, send};
@@ -101,9 +103,12 @@ fn check_files(arguments: &[String], world: &OsWorld) -> i32 {
             return USAGE_ERROR;
         }
     };
-    let report = check(&request, world);
     let color =
         io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if request.fix {
+        return fix::run(&request, world, color);
+    }
+    let report = check(&request, world);
     let text = if request.json { report.json() } else { report.render(world, color) };
     print(&[text.trim_end().to_owned()]);
     report.exit_code

@@ -11,6 +11,7 @@ mod host;
 mod http;
 mod listen;
 mod log;
+mod loggers;
 mod process;
 mod python;
 mod reload;
@@ -18,7 +19,7 @@ mod static_files;
 mod stats;
 mod values;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::loader::Reading;
 use crate::settings::{OptValue, Settings};
 use crate::world::World;
@@ -34,9 +35,12 @@ pub struct Built {
 
 /// Builds settings.
 pub fn build(reading: &Reading, world: &dyn World) -> Built {
-    let mut values = Values::new(&reading.settings, world);
+    let (unquoted, findings) = forms::take_quotes_off(&reading.settings);
+    let mut values = Values::new(&unquoted, world);
+    values.findings = findings;
     let mut settings =
         Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values, reading) };
+    forms::check_kinds(&mut values);
     listen::add_default(&mut settings);
     directory::enter(&mut settings);
     Built { settings, findings: values.findings }
@@ -59,13 +63,6 @@ fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
         stats: stats::build(values),
         opt: Vec::new(),
         magic: Vec::new(),
-    }
-}
-
-impl Built {
-    /// The errors among the findings.
-    pub fn errors(&self) -> Vec<Diagnostic> {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect()
     }
 }
 

@@ -97,6 +97,39 @@ impl Topic {
     }
 }
 
+/// How `margrave check --fix` mends the text that a finding is about.
+///
+/// What is written comes from the text itself, never from values after expansion, so that `%d` and `$(PORT)` stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// The key gets this name.
+    Rename(String),
+    /// A part of the value becomes another text.
+    Replace {
+        /// What stands there.
+        old: String,
+        /// What belongs there.
+        new: String,
+    },
+    /// The comment behind the value moves to a line of its own.
+    LiftComment,
+    /// The line becomes another option, whose value is `before` and what stands behind `=` now.
+    Rewrite {
+        /// The option.
+        name: String,
+        /// The beginning of its value.
+        before: String,
+    },
+    /// The line becomes a comment.
+    CommentOut,
+    /// The section header ends behind this name; a comment behind it moves to a line of its own.
+    Header(String),
+    /// A header of this section goes before the line.
+    Begin(String),
+    /// The byte order mark at the beginning of the file goes.
+    DropMark,
+}
+
 /// One finding. Displays as `file:line: option: what is wrong, what to do`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -110,6 +143,10 @@ pub struct Diagnostic {
     pub topic: Topic,
     /// What is wrong and what to do, one sentence without a full stop.
     pub message: String,
+    /// How the text is mended, where that is certain.
+    pub repair: Option<Box<Repair>>,
+    /// Whether what was written is not what takes effect, which `strict` refuses.
+    pub misleads: bool,
 }
 
 impl Diagnostic {
@@ -134,12 +171,32 @@ impl Diagnostic {
             Severity::Warning => Topic::Trap,
             Severity::Error => Topic::Invalid,
         };
-        Self { origin: origin.clone(), option: option.to_owned(), severity, topic, message }
+        Self {
+            origin: origin.clone(),
+            option: option.to_owned(),
+            severity,
+            topic,
+            message,
+            repair: None,
+            misleads: false,
+        }
     }
 
     /// The same finding, of this kind.
     pub fn about(mut self, topic: Topic) -> Self {
         self.topic = topic;
+        self
+    }
+
+    /// The same finding, with the way to mend the text.
+    pub fn mended_by(mut self, repair: impl Into<Option<Repair>>) -> Self {
+        self.repair = repair.into().map(Box::new);
+        self
+    }
+
+    /// The same finding, as one about a text whose effect is not what it looks like; `strict` makes it an error.
+    pub fn misleading(mut self) -> Self {
+        self.misleads = true;
         self
     }
 }

@@ -49,6 +49,26 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The problem as findings, each where it was found.
+    pub(crate) fn into_findings(self) -> Vec<Diagnostic> {
+        match self {
+            Self::Invalid(findings) => findings,
+            Self::Unreadable { origin, source_name, reason } => {
+                vec![Diagnostic::error(&origin, "", format!("cannot read {source_name}: {reason}"))]
+            }
+            Self::TooLarge { origin, what, limit } => {
+                let message =
+                    format!("{what} exceeds the bound of {limit}; split or shorten the configuration");
+                vec![Diagnostic::error(&origin, "", message)]
+            }
+            other @ (Self::CommandLine { .. } | Self::NothingToServe) => {
+                vec![Diagnostic::error(&Origin::Default, "", other.to_string())]
+            }
+        }
+    }
+}
+
 impl From<Diagnostic> for Problem {
     fn from(finding: Diagnostic) -> Self {
         Self::Invalid(vec![finding])

@@ -144,7 +144,7 @@ fn placeholder(row: &OptionRow) -> String {
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Flag => "flag",
-        Kind::Integer => "number",
+        Kind::Integer | Kind::Signed => "number",
         Kind::Bytes => "bytes",
         Kind::Megabytes => "mebibytes",
         Kind::Seconds => "seconds",
@@ -154,15 +154,23 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Mode => "mode",
         Kind::Path => "path",
         Kind::KeyValue => "name=value",
+        Kind::Choice(_) => "word",
+        Kind::Regex => "regex",
+        Kind::Module => "module",
+        Kind::Name => "name",
+        Kind::User => "user",
+        Kind::Owner => "owner",
         Kind::Text => "text",
     }
 }
 
 /// What a kind of value is, for people.
-fn kind_text(kind: Kind) -> &'static str {
-    match kind {
+fn kind_text(kind: Kind) -> String {
+    let text = match kind {
+        Kind::Choice(words) => return format!("one of {}", words.join(", ")),
         Kind::Flag => "on for nothing or true, off for false, off, no and 0",
         Kind::Integer => "a whole number from 0",
+        Kind::Signed => "a whole number, also a negative one",
         Kind::Bytes => "a whole number of bytes",
         Kind::Megabytes => "a number of mebibytes",
         Kind::Seconds => "a whole number of seconds",
@@ -172,8 +180,14 @@ fn kind_text(kind: Kind) -> &'static str {
         Kind::Mode => "permission bits, three octal digits",
         Kind::Path => "a path",
         Kind::KeyValue => "name=value",
+        Kind::Regex => "a regular expression",
+        Kind::Module => "package.module, package.module:object or package.module:factory()",
+        Kind::Name => "one word",
+        Kind::User => "a name or a number",
+        Kind::Owner => "user or user:group",
         Kind::Text => "a text",
-    }
+    };
+    text.to_owned()
 }
 
 fn example(kind: Kind) -> &'static str {
@@ -189,6 +203,13 @@ fn example(kind: Kind) -> &'static str {
         Kind::Mode => "660",
         Kind::Path => "/srv/site",
         Kind::KeyValue => "NAME=value",
+        Kind::Signed => "-5",
+        Kind::Choice(words) => words.first().copied().unwrap_or("word"),
+        Kind::Regex => "^/static/",
+        Kind::Module => "mysite.wsgi:application",
+        Kind::Name => "app",
+        Kind::User => "www-data",
+        Kind::Owner => "www-data:www-data",
         Kind::Text => "text",
     }
 }

@@ -34,7 +34,7 @@ mod suggest;
 mod values;
 mod world;
 
-pub use diagnostic::{Diagnostic, Origin, Severity, Topic};
+pub use diagnostic::{Diagnostic, Origin, Repair, Severity, Topic};
 pub use error::{ConfigError, Problem};
 pub use help::{help, reference, search};
 pub use memory::MemoryWorld;
@@ -105,10 +105,12 @@ pub fn load(args: &[String], world: &dyn World) -> Result<Loaded, ConfigError> {
     // Settings that took effect before `version` are checked, as uWSGI does; other commands do not care.
     if matches!(command, Command::Run | Command::Version) {
         let built = build::build(&reading, world);
-        let errors = built.errors();
-        reading
-            .findings
-            .extend(built.findings.into_iter().filter(|finding| finding.severity != Severity::Error));
+        reading.findings.extend(built.findings);
+        if reading.is_strict {
+            reading.findings.iter_mut().for_each(make_strict);
+        }
+        let is_error = |finding: &mut Diagnostic| finding.severity == Severity::Error;
+        let errors: Vec<Diagnostic> = reading.findings.extract_if(.., is_error).collect();
         if !errors.is_empty() {
             forget_later_lines(&mut reading, &errors);
             return Err(fail(Problem::Invalid(errors), reading));
@@ -136,6 +138,41 @@ fn forget_later_lines(reading: &mut Reading, errors: &[Diagnostic]) {
     };
     if let Some(first) = reading.settings.iter().position(is_wrong) {
         reading.output.retain(|line| line.after <= first);
+    }
+}
+
+/// Reads as [`load`] does and finds everything there is to say: it goes on after problems and obeys no command.
+pub(crate) fn examine(args: &[String], world: &dyn World) -> Vec<Diagnostic> {
+    let mut loader = Loader::new(world).for_check();
+    let outcome = loader.run(args);
+    let mut reading = loader.into_reading();
+    if let Err(Halt::Problem(problem)) = outcome {
+        reading.findings.extend(problem.into_findings());
+    }
+    let built = build::build(&reading, world);
+    reading.findings.extend(built.findings);
+    let is_sound = reading.findings.iter().all(|finding| finding.severity != Severity::Error);
+    if is_sound && !has_purpose(&built.settings) {
+        let findings = without_purpose(&mut reading).into_findings();
+        // A section that is not there is a warning beside others, and an error when nothing else is there.
+        let errors = findings.into_iter().map(|mut finding| {
+            finding.severity = Severity::Error;
+            finding
+        });
+        reading.findings.extend(errors);
+    }
+    if reading.is_strict {
+        reading.findings.iter_mut().for_each(make_strict);
+    }
+    reading.findings.extend(std::mem::take(&mut reading.missing_sections));
+    diagnostic::sort(&mut reading.findings);
+    reading.findings
+}
+
+/// `strict`: what misleads is an error. Unknown names are errors from the start.
+fn make_strict(finding: &mut Diagnostic) {
+    if finding.misleads {
+        finding.severity = Severity::Error;
     }
 }
 

@@ -10,6 +10,7 @@ mod custom;
 mod directives;
 mod expansion;
 mod files;
+mod slips;
 mod unknown;
 
 pub use custom::CustomOption;
@@ -124,6 +125,8 @@ pub struct Loader<'w> {
     findings: Vec<Diagnostic>,
     missing_sections: Vec<Diagnostic>,
     output: Vec<Printed>,
+    /// In a check, what would have ended a start; nothing outside checks.
+    problems: Option<Vec<Diagnostic>>,
 }
 
 /// What reading gave.
@@ -147,6 +150,8 @@ pub struct Reading {
     pub raw: RawConfig,
     /// `uwsgi.magic_table`.
     pub magic: Vec<(char, String)>,
+    /// Whether traps and unknown options are errors (`strict`).
+    pub is_strict: bool,
 }
 
 impl<'w> Loader<'w> {
@@ -181,7 +186,41 @@ impl<'w> Loader<'w> {
             findings: Vec::new(),
             missing_sections: Vec::new(),
             output: Vec::new(),
+            problems: None,
         }
+    }
+
+    /// The same for `margrave check`: goes on after problems, and obeys no command.
+    pub fn for_check(mut self) -> Self {
+        self.problems = Some(Vec::new());
+        self
+    }
+
+    /// Passes the end of reading on; in a check its reason is noted instead, and reading goes on.
+    fn tolerate(&mut self, outcome: Result<(), Halt>, key: &str, origin: &Origin) -> Result<(), Halt> {
+        let Some(problems) = &mut self.problems else { return outcome };
+        match outcome {
+            Ok(()) => {}
+            // Bounds are there to end what would not end.
+            Err(halt @ Halt::Problem(Problem::TooLarge { .. })) => return Err(halt),
+            Err(Halt::Problem(problem)) => {
+                problems.extend(problem.into_findings().into_iter().map(|mut finding| {
+                    if finding.option.is_empty() && finding.origin == *origin {
+                        key.clone_into(&mut finding.option);
+                    }
+                    finding
+                }));
+            }
+            Err(Halt::Command(command)) => {
+                let effect = match command {
+                    Command::Exit(code) => format!("ends the program with exit code {code}"),
+                    _ => "asks for something else than a start".to_owned(),
+                };
+                let message = format!("this {effect}, so nothing is served; remove it");
+                self.findings.push(Diagnostic::warning(origin, key, message));
+            }
+        }
+        Ok(())
     }
 
     /// Reads everything and obeys all directives.
@@ -201,8 +240,10 @@ impl<'w> Loader<'w> {
     }
 
     /// What was read, whether or not it was read to the end.
-    pub fn into_reading(self) -> Reading {
+    pub fn into_reading(mut self) -> Reading {
+        self.findings.extend(self.problems.take().unwrap_or_default());
         Reading {
+            is_strict: self.strict,
             settings: self.settings,
             environment_changes: self.environment_changes,
             fallback: self.fallback,
@@ -239,7 +280,8 @@ impl<'w> Loader<'w> {
             match start_form::classify(positional, self.world)? {
                 start_form::StartForm::Ignored => {}
                 start_form::StartForm::Config => {
-                    self.load_by_suffix(positional, &Origin::CommandLine, false)?
+                    let outcome = self.load_by_suffix(positional, &Origin::CommandLine, false);
+                    self.tolerate(outcome, "", &Origin::CommandLine)?;
                 }
                 start_form::StartForm::Options(options) => {
                     for (key, value) in options {
@@ -253,12 +295,19 @@ impl<'w> Loader<'w> {
 
     /// Takes one key in: into an open block, or at once.
     fn read(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
+        if let Some(slip) = slips::certain(&key, value.as_deref().unwrap_or_default()) {
+            self.findings.push(slip.warning(&origin));
+            return self.read(slip.name.to_owned(), Some(slip.value), origin);
+        }
         match self.directive_of(&key) {
             Some(directive @ (Directive::If(..) | Directive::For(_))) => {
                 self.open_block(Block::new(directive, key, value, origin));
                 Ok(())
             }
-            Some(Directive::Else) => self.open_else(key, origin),
+            Some(Directive::Else) => {
+                let outcome = self.open_else(key.clone(), origin.clone());
+                self.tolerate(outcome, &key, &origin)
+            }
             Some(Directive::End) => self.close_block(key, value, origin),
             _ => match self.blocks.last_mut() {
                 Some(block) => {
@@ -279,7 +328,9 @@ impl<'w> Loader<'w> {
 
     /// Puts a key into the table and obeys it if it is immediate.
     fn store(&mut self, key: String, value: Option<String>, origin: Origin) -> Result<(), Halt> {
-        self.check_lists(&key, &origin)?;
+        if let Err(forbidden) = self.check_lists(&key, &origin) {
+            return self.tolerate(Err(forbidden), &key, &origin);
+        }
         if self.raw.entries.len() >= MAX_KEYS {
             return Err(
                 Problem::TooLarge { origin, what: "the number of options".into(), limit: MAX_KEYS }.into()
@@ -296,11 +347,13 @@ impl<'w> Loader<'w> {
         if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
             if option.is_immediate {
                 self.raw.entries[place].is_done = true;
-                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
+                let outcome = self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin);
+                return self.tolerate(outcome, &key, &origin);
             }
         } else if let Some(row) = options::find(&key).filter(|row| row.is_immediate()) {
             self.raw.entries[place].is_done = true;
-            self.obey(row, value, &origin)?;
+            let outcome = self.obey(row, value, &origin);
+            return self.tolerate(outcome, &key, &origin);
         }
         Ok(())
     }
@@ -318,10 +371,12 @@ impl<'w> Loader<'w> {
             }
             let Entry { key, value, origin, .. } = entry.clone();
             if let Some(option) = self.custom.iter().find(|option| option.name == key).cloned() {
-                self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin)?;
+                let outcome = self.run_custom(&option, value.as_deref().unwrap_or_default(), &origin);
+                self.tolerate(outcome, &key, &origin)?;
             } else if let Some(row) = options::find(&key) {
                 let known = self.raw.entries.len();
-                self.apply(row, &key, value, &origin)?;
+                let outcome = self.apply(row, &key, value, &origin);
+                self.tolerate(outcome, &key, &origin)?;
                 if self.strict {
                     self.check_unknown(known)?;
                 }
@@ -347,7 +402,7 @@ impl<'w> Loader<'w> {
     }
 
     fn answer_get(&mut self) -> Result<(), Halt> {
-        if self.asked.is_empty() {
+        if self.asked.is_empty() || self.problems.is_some() {
             return Ok(());
         }
         let after = self.settings.len();

@@ -1,6 +1,6 @@
 //! Where configuration text comes from: files, standard input, commands, descriptors; and what a name of one means.
 
-use crate::diagnostic::{Diagnostic, Origin, Topic};
+use crate::diagnostic::{Diagnostic, Origin, Repair, Topic};
 use crate::error::Problem;
 use crate::world::{Embedded, World};
 use std::collections::HashSet;
@@ -199,7 +199,8 @@ fn decode(name: &str, bytes: Vec<u8>, findings: &mut Vec<Diagnostic>) -> String 
             let origin = Origin::File { file, line: 1 };
             let message =
                 "the byte order mark is skipped (uWSGI would not find the first section); save without it";
-            findings.push(Diagnostic::warning(&origin, "", message).about(Topic::Differs));
+            let finding = Diagnostic::warning(&origin, "", message).about(Topic::Differs);
+            findings.push(finding.mended_by(Repair::DropMark));
             rest.to_owned()
         }
         None => text,

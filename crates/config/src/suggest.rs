@@ -12,6 +12,12 @@ pub fn option_for(name: &str) -> Option<&'static str> {
     nearest(&plain).or_else(|| longer_or_shorter(&plain))
 }
 
+/// Whether a name is so near an option's that nothing else can be meant.
+pub fn is_near(name: &str, option: &str) -> bool {
+    let plain = name.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
+    plain == option || nearest(&plain) == Some(option)
+}
+
 /// The nearest name by edits; the same first letter wins a tie, then a working option.
 fn nearest(name: &str) -> Option<&'static str> {
     let allowed = match name.chars().count() {

@@ -1,5 +1,7 @@
 //! Texts to typed values, leniently where uWSGI is lenient, and saying so.
 
+use crate::options::Kind;
+use crate::pattern;
 use crate::settings::Address;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +55,9 @@ pub fn whole_number(text: &str) -> Result<(u64, Option<String>), String> {
             other => format!("`{other}` is no number; write a whole number"),
         });
     };
+    if number == i64::MAX {
+        return Err(format!("`{text}` is too large; write a smaller number"));
+    }
     let number = u64::try_from(number).map_err(|_| format!("`{text}` is negative; write 0 or more"))?;
     Ok((number, trailing(&number.to_string(), rest)))
 }
@@ -168,6 +173,86 @@ fn tcp_port(port: &str, text: &str) -> Result<u16, String> {
         _ => format!("`{port}` is no port; write a number from 0 to 65535"),
     };
     port.trim().parse().map_err(|_| wrong())
+}
+
+/// What is wrong with a text for a value of some kind; nothing is wrong with what is read as far as it goes.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn check_kind(kind: Kind, text: &str) -> Result<(), String> {
+    match kind {
+        Kind::Flag | Kind::Text | Kind::Path => Ok(()),
+        Kind::Integer | Kind::Bytes | Kind::Seconds | Kind::Milliseconds => whole_number(text).map(drop),
+        Kind::Megabytes => megabytes(text).map(drop),
+        Kind::Signed => signed_number(text).map(drop),
+        Kind::Duration => duration(text).map(drop),
+        Kind::Address => address(text).map(drop),
+        Kind::Mode if matches!(text, "" | "true") => Ok(()),
+        Kind::Mode => mode(text).map(drop),
+        Kind::KeyValue => match text.split_once('=') {
+            Some((name, _)) if !name.trim().is_empty() => Ok(()),
+            _ => Err(format!("`{text}` has no `=`; write it as name=value")),
+        },
+        Kind::Regex => pattern::check(text),
+        Kind::User => is_account(without_comment(text).0)
+            .then_some(())
+            .ok_or_else(|| format!("`{text}` is no user or group; write one name or number")),
+        Kind::Owner => {
+            let plain = without_comment(text).0;
+            let (user, group) = plain.split_once([':', ' ']).unwrap_or((plain, "0"));
+            (is_account(user) && is_account(group))
+                .then_some(())
+                .ok_or_else(|| format!("`{text}` is no owner; write user or user:group"))
+        }
+        Kind::Choice(words) => words.contains(&without_comment(text).0).then_some(()).ok_or_else(|| {
+            format!("`{text}` is none of the words for it; write one of {}", words.join(", "))
+        }),
+        Kind::Module => check_module(text),
+        Kind::Name => {
+            let plain = without_comment(text).0;
+            let is_name = !plain.is_empty() && !plain.contains(char::is_whitespace);
+            is_name.then_some(()).ok_or_else(|| format!("`{text}` is no name; write one word"))
+        }
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|character: char| character.is_whitespace() || character == ':')
+}
+
+/// `package.module`, `package.module:object` or a call; also the name of a file, which the reader warns of.
+fn check_module(text: &str) -> Result<(), String> {
+    let (plain, _) = without_comment(text);
+    let module = plain.split_once(':').map_or(plain, |(module, _)| module);
+    let is_module = !module.is_empty() && !module.contains(char::is_whitespace);
+    is_module
+        .then_some(())
+        .ok_or_else(|| format!("`{text}` is no application; write package.module or package.module:callable"))
+}
+
+/// A whole number that may be negative, and a warning when something stands behind it.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn signed_number(text: &str) -> Result<(i64, Option<String>), String> {
+    let (number, rest) = leading_number(text);
+    let number = number.ok_or_else(|| format!("`{text}` is no number; write a whole number such as -5"))?;
+    Ok((number, trailing(&number.to_string(), rest)))
+}
+
+/// The number that somebody means who writes a unit behind it.
+pub fn with_unit(text: &str) -> Option<u64> {
+    let (number, rest) = leading_number(text);
+    let number = u64::try_from(number?).ok()?;
+    Some(number.saturating_mul(factor(rest.trim())?))
+}
+
+/// What stands between quotes, when a whole text is quoted.
+pub fn unquoted(text: &str) -> Option<&str> {
+    ['"', '\''].iter().find_map(|quote| {
+        let inner = text.strip_prefix(*quote)?.strip_suffix(*quote)?;
+        (!inner.contains(*quote)).then_some(inner)
+    })
 }
 
 /// The warning for a comment that is part of a value.

@@ -42,6 +42,8 @@ pub enum ToZygote {
         /// How often this worker number has been spawned before.
         respawn: u32,
     },
+    /// Standard output and error are another file from now on. Descriptor: the file.
+    Output,
     /// No more forks will come; exit when every child has gone.
     Retire,
 }
@@ -136,6 +138,8 @@ pub enum ToWorker {
         /// Repeated in the answer.
         ticket: u64,
     },
+    /// Standard output and error are another file from now on. Descriptor: the file.
+    Output,
 }
 
 /// Worker to master.

@@ -32,6 +32,8 @@ pub enum Event {
     Check,
     /// The log pipe has lines.
     Log,
+    /// Standard error has become another file.
+    LogMoved,
     /// A client connects to the stats server.
     Stats,
     /// A client of the stats server can be written to, or left.
@@ -61,6 +63,8 @@ pub enum Source {
     Check,
     /// The read end of the log pipe.
     Log,
+    /// The thread that writes the log, about standard error.
+    LogMoved,
     /// The listener of the stats server.
     Stats,
     /// A connection of the stats server.
@@ -86,6 +90,7 @@ impl Source {
             Self::Watch => (33, 0),
             Self::Listener(number) => (34, number.into()),
             Self::Check => (35, 0),
+            Self::LogMoved => (7, 0),
         };
         (kind << KIND_SHIFT) | number
     }
@@ -107,6 +112,7 @@ impl Source {
             33 => Some(Self::Watch),
             34 => short.map(Self::Listener),
             35 => Some(Self::Check),
+            7 => Some(Self::LogMoved),
             _ => None,
         }
     }
@@ -130,6 +136,7 @@ mod tests {
             Source::Watch,
             Source::Listener(7),
             Source::Check,
+            Source::LogMoved,
         ];
         for source in all {
             assert_eq!(Source::from_token(source.token()), Some(source));

@@ -169,6 +169,17 @@ fn settle_in(settings: &Settings, name: &str) -> Result<Vec<Pidfile>, StartError
     if let Some(path) = &host.pidfile {
         pidfiles.push(Pidfile::write("pidfile", path, host.vacuum)?);
     }
+    if log.file_chown {
+        let files = [&log.logto, &host.daemonize, &host.daemonize2];
+        for path in files.into_iter().flatten() {
+            let given = identity.give(path);
+            given.map_err(|error| StartError::Unwritable {
+                option: "logfile-chown",
+                path: path.clone(),
+                error,
+            })?;
+        }
+    }
     identity.assume()?;
     if let Some(path) = &log.logto2 {
         redirect("logto2", path, log)?;
@@ -182,7 +193,14 @@ fn settle_in(settings: &Settings, name: &str) -> Result<Vec<Pidfile>, StartError
 
 fn open_log(option: &'static str, path: &Path, log: &LogSettings) -> Result<std::fs::File, StartError> {
     let opened = process::open_log(path, log.file_mode);
-    opened.map_err(|error| StartError::Unwritable { option, path: path.to_path_buf(), error })
+    let truncated = opened.and_then(|file| {
+        // Pipes and devices have no length to lose.
+        if log.truncate && file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    });
+    truncated.map_err(|error| StartError::Unwritable { option, path: path.to_path_buf(), error })
 }
 
 fn redirect(option: &'static str, path: &Path, log: &LogSettings) -> Result<(), StartError> {

@@ -20,6 +20,7 @@ use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
+use margrave_sys::process::redirect_output;
 use margrave_sys::shm::SharedWords;
 use pyo3::prelude::*;
 use std::fs::File;
@@ -57,7 +58,6 @@ pub struct Zygote {
     control: Option<Channel>,
     inheritance: Option<Inheritance>,
     instance: &'static Instance,
-    settings: String,
     children: Vec<Child>,
     retiring: bool,
 }
@@ -103,7 +103,6 @@ impl Zygote {
             control: Some(control),
             inheritance: Some(Inheritance { listeners, liveness, adoption, fellows }),
             instance,
-            settings: text,
             children: Vec::new(),
             retiring: false,
         })
@@ -111,8 +110,8 @@ impl Zygote {
 
     /// The whole configuration, as JSON.
     #[getter]
-    fn settings(&self) -> &str {
-        &self.settings
+    fn settings(&self) -> Result<String, Error> {
+        Ok(serde_json::to_string(&self.instance.settings)?)
     }
 
     /// Pid of the master.
@@ -158,6 +157,11 @@ impl Zygote {
             match receive(control)? {
                 None => return Ok(None),
                 Some((ToZygote::Retire, _)) => self.retiring = true,
+                Some((ToZygote::Output, descriptors)) => {
+                    for output in &descriptors {
+                        redirect_output(output)?;
+                    }
+                }
                 Some((ToZygote::Fork { id, worker, slot, respawn }, mut descriptors)) => {
                     let control = descriptors.pop().ok_or(Error::Boot)?;
                     if let Some(worker) = self.fork(py, Order { id, worker, slot, respawn, control })? {

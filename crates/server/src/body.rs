@@ -1,16 +1,24 @@
-//! A request body, read ahead by the reactor: in memory up to a bound, then in a temporary file.
+//! A request body: in memory up to a bound, then in a temporary file.
 //!
-//! Complete before the application starts, so that reading it never waits for a client.
+//! Most bodies are complete before their application starts, so that reading never waits for a client. One that is
+//! not ([`Body::is_pending`]) grows while it is read; beyond the bound on what is read ahead, what has been read of it
+//! is dropped.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 /// The body of one request, with a reading position.
 #[derive(Debug, Default)]
 pub struct Body {
     store: Store,
+    /// Bytes that have arrived.
     length: u64,
     position: u64,
+    /// Bytes from the start that have been read and dropped.
+    dropped: u64,
+    /// More may come.
+    pending: bool,
 }
 
 #[derive(Debug, Default)]
@@ -22,7 +30,7 @@ enum Store {
 }
 
 impl Body {
-    /// Bytes in the body.
+    /// Bytes in the body; of a pending one, those that have arrived.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.length
@@ -34,18 +42,24 @@ impl Body {
         self.length == 0
     }
 
-    /// Bytes not read yet.
+    /// Bytes that have arrived and were not read yet.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.length - self.position
     }
 
-    /// The unread bytes, when the body is in memory; [`Self::advance`] marks them as read.
+    /// More may come: [`crate::Exchange::await_body`] waits for it.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// The unread bytes, when they are in memory; [`Self::advance`] marks them as read.
     #[must_use]
     pub fn in_memory(&self) -> Option<&[u8]> {
         match &self.store {
             Store::Empty => Some(&[]),
-            Store::Memory(bytes) => bytes.get(usize::try_from(self.position).ok()?..),
+            Store::Memory(bytes) => bytes.get(usize::try_from(self.position - self.dropped).ok()?..),
             Store::File(_) => None,
         }
     }
@@ -63,15 +77,36 @@ impl Body {
         if bytes.is_empty() {
             return Ok(());
         }
+        let end = self.length - self.dropped;
         match &mut self.store {
             Store::Empty if bytes.len() <= memory => self.store = Store::Memory(bytes.to_vec()),
             Store::Empty => self.store = Store::File(spill(&[], bytes)?),
             Store::Memory(held) if held.len() + bytes.len() <= memory => held.extend_from_slice(bytes),
             Store::Memory(held) => self.store = Store::File(spill(held, bytes)?),
-            Store::File(file) => file.write_all(bytes)?,
+            Store::File(file) => file.write_all_at(bytes, end)?,
         }
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Says whether more may come.
+    pub(crate) fn set_pending(&mut self, pending: bool) {
+        self.pending = pending;
+    }
+
+    /// Adds bytes that arrived while the body is read. Once it has more than `kept` bytes, those that have been read
+    /// go, so that a body of any length takes little room.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be made or written.
+    pub(crate) fn push_late(&mut self, bytes: Vec<u8>, memory: usize, kept: u64) -> io::Result<()> {
+        if self.position == self.length && (self.dropped > 0 || self.length >= kept) {
+            self.dropped = self.length;
+            self.length += bytes.len() as u64;
+            self.store = Store::Memory(bytes);
+            return Ok(());
+        }
+        self.push(&bytes, memory)
     }
 }
 
@@ -86,8 +121,8 @@ impl Seek for Body {
         };
         let target =
             target.and_then(|target| u64::try_from(target).ok()).ok_or(io::ErrorKind::InvalidInput)?;
-        if let Store::File(file) = &mut self.store {
-            file.seek(SeekFrom::Start(target))?;
+        if target < self.dropped {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "that part was read and dropped"));
         }
         // As in a file, a position behind the end reads as the end.
         self.position = target.min(self.length);
@@ -97,13 +132,14 @@ impl Seek for Body {
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let start = self.position - self.dropped;
         let count = match &mut self.store {
             Store::Empty => 0,
             Store::Memory(bytes) => {
-                let start = usize::try_from(self.position).unwrap_or(bytes.len());
+                let start = usize::try_from(start).unwrap_or(bytes.len());
                 bytes.get(start..).unwrap_or_default().read(buffer)?
             }
-            Store::File(file) => file.read(buffer)?,
+            Store::File(file) => file.read_at(buffer, start)?,
         };
         self.position += count as u64;
         Ok(count)
@@ -111,9 +147,9 @@ impl Read for Body {
 }
 
 fn spill(held: &[u8], more: &[u8]) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(held)?;
-    file.write_all(more)?;
+    let file = tempfile::tempfile()?;
+    file.write_all_at(held, 0)?;
+    file.write_all_at(more, held.len() as u64)?;
     Ok(file)
 }
 
@@ -144,5 +180,26 @@ mod tests {
             body.read_to_end(&mut rest).unwrap();
             assert_eq!(rest, b"hij");
         }
+    }
+
+    #[test]
+    fn a_body_that_grows_while_it_is_read_keeps_its_start_up_to_a_bound_and_little_beyond_it() {
+        let mut body = Body::default();
+        body.push(b"0123", 6).unwrap();
+        body.set_pending(true);
+        let mut four = [0; 4];
+        body.read_exact(&mut four).unwrap();
+        body.push_late(b"4567".to_vec(), 6, 8).unwrap();
+        assert!(body.in_memory().is_none(), "past the memory bound, and still whole");
+        body.read_exact(&mut four).unwrap();
+        assert_eq!((&four, body.seek(SeekFrom::Start(2)).unwrap()), (b"4567", 2));
+        body.seek(SeekFrom::End(0)).unwrap();
+        for piece in [&b"89ab"[..], b"cdefghijk"] {
+            body.push_late(piece.to_vec(), 6, 8).unwrap();
+            assert_eq!(body.in_memory(), Some(piece));
+            body.advance(piece.len());
+        }
+        assert_eq!((body.len(), body.remaining()), (21, 0));
+        assert!(body.seek(SeekFrom::Start(2)).is_err(), "it has been dropped");
     }
 }

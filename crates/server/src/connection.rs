@@ -1,7 +1,9 @@
 //! One connection: where it stands between two requests, and the buffers it owns only while it must.
 
 use crate::body::Body;
+use crate::live::Inflow;
 use crate::output::Output;
+use crate::pace::Pace;
 use margrave_sys::net::PeerAddress;
 use margrave_wire::BodyDecoder;
 use margrave_wire::Request;
@@ -20,12 +22,16 @@ pub(crate) enum Phase {
     Reading,
     /// The head is complete, the body arrives.
     Body,
+    /// As much of the body has arrived as is read ahead, and no thread may wait for the rest yet.
+    Held,
     /// Its request waits for a thread.
     Queued,
     /// A thread runs its request, and alone writes to it.
     InApp,
     /// The answer is complete and being sent.
     Writing(Next),
+    /// The answer is out; the rest of the request's body is thrown away.
+    Draining,
     /// The answer is out and our side closed; what the peer still sends is thrown away.
     Lingering,
 }
@@ -65,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) head_began: bool,
     /// A request whose body arrives.
     pub(crate) partial: Option<Box<Partial>>,
+    /// A body that arrives while its request runs, or behind the answer.
+    pub(crate) inflow: Option<Box<Inflow>>,
     pub(crate) output: Output,
     /// When the present phase has lasted too long.
     pub(crate) deadline: Duration,
@@ -80,6 +88,7 @@ pub(crate) struct Partial {
     pub(crate) request: Box<Request>,
     pub(crate) decoder: BodyDecoder,
     pub(crate) body: Body,
+    pub(crate) pace: Pace,
 }
 
 /// Texts about the peer that every request of the connection shows.
@@ -108,6 +117,7 @@ impl Connection {
             input: Vec::new(),
             head_began: false,
             partial: None,
+            inflow: None,
             output: Output::default(),
             deadline,
             served: 0,

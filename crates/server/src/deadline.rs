@@ -4,6 +4,7 @@ use crate::connection::{Next, Phase};
 use crate::lane::Forfeit;
 use crate::reactor::Reactor;
 use margrave_stats::scoreboard::ThreadWord;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -44,16 +45,24 @@ impl Reactor {
         let (slot, generation) = (running.slot, running.generation);
         let age = self.now.saturating_sub(running.since);
         let outcome = if forfeit == Forfeit::BeforeHead { "answered 504" } else { "the answer is cut" };
-        self.site.log.say(format_args!(
-            "HARAKIRI: worker {} core {thread}: {} has run for {:.1} s; {outcome}, its stack follows",
-            self.site.worker,
-            running.summary,
-            age.as_secs_f64(),
-        ));
-        if let Some(watchdog) = &self.site.watchdog {
-            watchdog.dump_stack(thread);
-            watchdog.interrupt(thread);
-        }
+        let site = Arc::clone(&self.site);
+        // In this order, whoever writes: the line, the stack below it, and only then the interruption. A thread that
+        // has come back by itself meanwhile is left alone.
+        let stack = move || {
+            if let Some(watchdog) = site.watchdog.as_ref().filter(|_| site.lanes[thread].is_forfeited()) {
+                watchdog.dump_stack(thread);
+                watchdog.interrupt(thread);
+            }
+        };
+        self.site.log.say_then(
+            format_args!(
+                "HARAKIRI: worker {} core {thread}: {} has run for {:.1} s; {outcome}, its stack follows",
+                self.site.worker,
+                running.summary,
+                age.as_secs_f64(),
+            ),
+            stack,
+        );
         self.answer_overdue(slot, generation, forfeit);
     }
 
@@ -65,6 +74,9 @@ impl Reactor {
         if connection.phase != Phase::InApp {
             return;
         }
+        // Its thread may wait for the client.
+        connection.inflow = None;
+        self.roles.wake_waiter(slot);
         match forfeit {
             Forfeit::AfterHead => self.close(slot),
             Forfeit::BeforeHead => {

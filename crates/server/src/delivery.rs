@@ -34,10 +34,10 @@ pub(crate) enum Rest<'a> {
 impl Reactor {
     /// Takes bytes that the socket did not take. Gives the bytes now buffered, or `None` when the client has gone.
     pub(crate) fn leave(&mut self, slot: usize, generation: u32, rest: Rest<'_>) -> Option<usize> {
-        let timeout = self.io_timeout();
+        let patience = self.write_patience();
         let connection = self.connections.get_mut(slot).filter(|found| found.generation == generation)?;
         if connection.output.is_empty() {
-            connection.deadline = margrave_sys::clock::monotonic() + timeout;
+            connection.deadline = connection.output.advance(margrave_sys::clock::monotonic(), 0, patience);
         }
         match rest {
             Rest::Bytes(bytes) => connection.output.push(bytes),
@@ -86,6 +86,7 @@ impl Reactor {
     /// The thread's part of an answer is complete.
     pub(crate) fn complete(&mut self, work: &Work, next: Next) {
         self.site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
+        let next = if work.is_live { self.settle_live(work, next) } else { next };
         let slot = work.slot;
         let Some(connection) =
             self.connections.get_mut(slot).filter(|found| found.generation == work.generation)
@@ -105,19 +106,21 @@ impl Reactor {
 
     /// Everything to be said is in the output: sends it, then goes on as `next` says.
     pub(crate) fn answer(&mut self, slot: usize, next: Next) {
-        let deadline = self.now + self.io_timeout();
+        let (now, patience) = (self.now, self.write_patience());
         let connection = &mut self.connections[slot];
         connection.phase = Phase::Writing(next);
-        connection.deadline = deadline;
+        if !connection.output.is_empty() {
+            connection.deadline = connection.output.advance(now, 0, patience);
+        }
         self.flush(slot);
     }
 
     /// Sends what is owed. Ends the connection when it is broken; goes on when the answer is complete.
     pub(crate) fn flush(&mut self, slot: usize) {
-        let timeout = self.io_timeout();
+        let patience = self.write_patience();
         let now = self.now;
         let Some(connection) = self.connections.get_mut(slot) else { return };
-        let before = connection.output.buffered();
+        let before = connection.output.sent();
         let sent = if connection.output.is_empty() {
             Ok(true)
         } else {
@@ -126,8 +129,14 @@ impl Reactor {
         match (sent, connection.phase) {
             (Ok(true), Phase::Writing(next)) => self.go_on(slot, next),
             (Ok(_), phase) => {
-                if connection.output.buffered() < before {
-                    connection.deadline = now + timeout;
+                let taken = connection.output.sent() - before;
+                let times_answer = match phase {
+                    Phase::Writing(_) => true,
+                    Phase::InApp => !connection.is_awaited(),
+                    _ => false,
+                };
+                if taken > 0 && times_answer {
+                    connection.deadline = connection.output.advance(now, taken, patience);
                 }
                 if phase == Phase::InApp {
                     self.roles.wake_waiter(slot);
@@ -160,9 +169,15 @@ impl Reactor {
         }
     }
 
-    fn await_request(&mut self, slot: usize) {
+    pub(crate) fn await_request(&mut self, slot: usize) {
         let Some(keepalive) = self.site.http.keepalive else { return self.close(slot) };
+        let silence = self.body_patience().silence;
         let connection = &mut self.connections[slot];
+        if connection.inflow.is_some() {
+            connection.phase = Phase::Draining;
+            connection.deadline = self.now + silence;
+            return self.resumed.push(slot);
+        }
         connection.phase = Phase::Reading;
         connection.deadline = self.now + keepalive;
         if !connection.input.is_empty() || connection.readable {
@@ -175,7 +190,7 @@ impl Reactor {
         }
     }
 
-    fn linger(&mut self, slot: usize) {
+    pub(crate) fn linger(&mut self, slot: usize) {
         let deadline = self.now + LINGER;
         let connection = &mut self.connections[slot];
         net::shutdown_write(connection.fd.as_fd());

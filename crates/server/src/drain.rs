@@ -5,6 +5,7 @@
 
 use crate::Ending;
 use crate::connection::{Connection, Peer, Phase};
+use crate::pace::Patience;
 use crate::reactor::Reactor;
 use crate::site::Token;
 use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
@@ -66,6 +67,10 @@ impl Reactor {
                     Ok(ToWorker::Pause(pause)) => self.pause(pause),
                     Ok(ToWorker::Unready) => self.site.unready.store(true, Relaxed),
                     Ok(ToWorker::Stacks { ticket }) => self.answer_with_stacks(ticket),
+                    Ok(ToWorker::Output) => descriptors.iter().for_each(|output| {
+                        // Without it the old file goes on, which is better than nothing.
+                        let _ = margrave_sys::process::redirect_output(output);
+                    }),
                     Err(error) => self.site.log.say(format_args!("from the master: {error}")),
                 },
                 Ok(None) => return self.handle_master_gone(),
@@ -131,18 +136,26 @@ impl Reactor {
         self.continue_drain();
     }
 
-    /// Longest silence of a client while it sends a request or takes an answer. A worker that ends waits less: a
-    /// client that has stopped in the middle would hold it to the end of its mercy.
-    pub(crate) fn io_timeout(&self) -> Duration {
-        let timeout = self.site.http.io_timeout;
+    /// A worker that ends waits less: a client that has stopped in the middle would hold it to the end of its mercy.
+    pub(crate) fn limited(&self, timeout: Duration) -> Duration {
         if self.drain.is_some() { timeout.min(LAST_PATIENCE) } else { timeout }
     }
 
+    /// What a client that sends a body is held to.
+    pub(crate) fn body_patience(&self) -> Patience {
+        Patience { silence: self.limited(self.site.http.body_timeout), min_rate: self.site.http.min_rate }
+    }
+
+    /// What a client that takes an answer is held to.
+    pub(crate) fn write_patience(&self) -> Patience {
+        Patience { silence: self.limited(self.site.http.write_timeout), min_rate: self.site.http.min_rate }
+    }
+
     fn shorten_patience(&mut self) {
-        let latest = self.now + self.io_timeout();
+        let latest = self.now + LAST_PATIENCE;
         for (_, connection) in &mut self.connections {
-            let waits_for_client = !matches!(connection.phase, Phase::Queued | Phase::InApp);
-            if waits_for_client || !connection.output.is_empty() {
+            let waits_for_client = !matches!(connection.phase, Phase::Queued | Phase::InApp | Phase::Held);
+            if waits_for_client || connection.is_awaited() || !connection.output.is_empty() {
                 connection.deadline = connection.deadline.min(latest);
             }
         }
@@ -265,7 +278,7 @@ impl Reactor {
         let address = net::peer_of(fd.as_fd());
         let peer = Peer::new(address, self.site.trusts(address));
         let Some(slot) = self.insert(fd, u16::try_from(listener).unwrap_or(u16::MAX), peer) else { return };
-        let keepalive = self.site.http.keepalive.unwrap_or(self.site.http.io_timeout);
+        let keepalive = self.site.http.keepalive.unwrap_or(self.site.http.head_timeout);
         let deadline = self.now + keepalive;
         let connection = &mut self.connections[slot];
         connection.served = adopted.served;

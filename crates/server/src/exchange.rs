@@ -8,6 +8,7 @@ use crate::connection::Next;
 use crate::date::with_date;
 use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
+use crate::live::{Arrived, BodyFault};
 use crate::log::Line;
 use crate::reactor::Work;
 use crate::records;
@@ -15,6 +16,7 @@ use crate::threads::Shared;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
 use margrave_wire::fastcgi::{self, Kind};
+use margrave_wire::http1::reason;
 use margrave_wire::{Known, Request, ResponseEncoder, ResponseError};
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -90,6 +92,8 @@ pub struct Exchange<'a> {
     gone: bool,
     log_always: bool,
     failed: bool,
+    /// Why the body did not come to its end.
+    body_fault: Option<BodyFault>,
     via_file: bool,
     pieces: u64,
     app: u16,
@@ -118,6 +122,7 @@ impl<'a> Exchange<'a> {
             gone,
             log_always: false,
             failed: false,
+            body_fault: None,
             via_file: false,
             pieces: 0,
             app: 0,
@@ -135,9 +140,15 @@ impl<'a> Exchange<'a> {
         &mut self.work.request
     }
 
-    /// The request's body, complete.
+    /// The request's body, or what has arrived of it: see [`Body::is_pending`].
     pub fn body(&mut self) -> &mut Body {
         &mut self.work.body
+    }
+
+    /// One read of more bytes than this is worth a line in the log.
+    #[must_use]
+    pub fn large_read(&self) -> u64 {
+        self.shared.site.http.body_read_warning
     }
 
     /// Number of the listener it came through.
@@ -192,7 +203,8 @@ impl<'a> Exchange<'a> {
         let fields = fields
             .map(|(name, value)| (name, value))
             .chain(added.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        let closes = shared.site.closing.load(Relaxed);
+        let closes = shared.site.closing.load(Relaxed)
+            || self.work.is_live && self.shared.lock().must_close(self.work);
         let (encoder, out) = (&mut self.encoder, &mut self.scratch.out);
         out.clear();
         with_date(|date| encoder.head(status, fields, known_length, date.as_bytes(), closes, out))?;
@@ -232,6 +244,50 @@ impl<'a> Exchange<'a> {
         self.send_with_head(&prefix, &[], &[])?;
         self.send_file_bytes(file, offset, chunk.take)?;
         if suffix.is_empty() { Ok(self.fullness()) } else { self.send_with_head(&[], &[], suffix) }
+    }
+
+    /// Waits until the body has `wanted` unread bytes, or all that there will be. Call detached: it blocks.
+    ///
+    /// # Errors
+    /// When the body does not come to its end. What has arrived stays readable.
+    pub fn await_body(&mut self, wanted: u64) -> Result<(), BodyFault> {
+        while self.work.body.is_pending() && self.work.body.remaining() < wanted {
+            let (bytes, last) = self.await_arrival().inspect_err(|fault| self.body_fault = Some(*fault))?;
+            let http = &self.shared.site.http;
+            if let Err(error) = self.work.body.push_late(bytes, http.body_memory, http.body_file) {
+                self.shared.site.log.say(format_args!("cannot store a request body: {error}"));
+                self.body_fault = Some(BodyFault::Lost);
+                return Err(BodyFault::Lost);
+            }
+            self.work.body.set_pending(!last);
+        }
+        Ok(())
+    }
+
+    fn await_arrival(&mut self) -> Result<(Vec<u8>, bool), BodyFault> {
+        let mut reactor = self.shared.lock();
+        let mut waits = false;
+        let arrived = loop {
+            match reactor.take_arrived(self.work) {
+                Arrived::Bytes { bytes, last } => break Ok((bytes, last)),
+                Arrived::Failed(fault) => break Err(fault),
+                Arrived::Nothing => {}
+            }
+            if !std::mem::replace(&mut waits, true) {
+                reactor.roles.wait_for(self.work.slot, self.thread);
+                reactor.give_lead_away(self.thread);
+                self.behind |= reactor.await_arrival(self.work, self.head_sent());
+                continue;
+            }
+            drop(reactor);
+            std::thread::park();
+            reactor = self.shared.lock();
+        };
+        if waits {
+            reactor.roles.wait_over(self.thread);
+            reactor.arrival_over(self.work);
+        }
+        arrived
     }
 
     /// Waits until the client has taken enough for more to be written. Call detached: it blocks.
@@ -331,12 +387,15 @@ impl<'a> Exchange<'a> {
             self.stage = Stage::Over(Next::Close);
             return;
         }
-        const BODY: &[u8] = b"Internal Server Error\n";
+        // A body that did not come is the client's fault, whatever the application made of it.
+        let status = self.body_fault.map_or(500, BodyFault::status);
+        let line = format!("{status} {}", reason(status));
+        let body = format!("{}\n", reason(status));
         let fields: [(&[u8], &[u8]); 1] = [(b"Content-Type", b"text/plain; charset=utf-8")];
         self.stage = Stage::Open;
-        if self.start(b"500 Internal Server Error", &mut fields.into_iter(), Some(BODY.len() as u64)).is_ok()
-        {
-            let _ = self.write(BODY);
+        self.failed = status == 500;
+        if self.start(line.as_bytes(), &mut fields.into_iter(), Some(body.len() as u64)).is_ok() {
+            let _ = self.write(body.as_bytes());
             self.finish();
         } else {
             self.stage = Stage::Over(Next::Close);
@@ -409,6 +468,7 @@ impl<'a> Exchange<'a> {
             pieces: self.pieces,
             via_file: self.via_file,
             failed_writes: self.gone,
+            failed_reads: false,
             overdue: (!mine).then_some(OVERDUE_STATUS),
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);

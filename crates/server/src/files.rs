@@ -72,6 +72,7 @@ impl Reactor {
             pieces: 0,
             via_file: true,
             failed_writes: false,
+            failed_reads: false,
             overdue: None,
         };
         site.log.record(&site, &line, false, &mut self.log);

@@ -3,6 +3,8 @@
 use crate::body::Body;
 use crate::connection::{Next, Partial, Phase};
 use crate::date::with_date;
+use crate::live::BodyFault;
+use crate::pace::Pace;
 use crate::reactor::{Reactor, Work};
 use crate::records;
 use margrave_config::settings::Protocol;
@@ -29,9 +31,12 @@ impl Reactor {
     pub(crate) fn pump(&mut self, slot: usize) {
         let mut scratch = std::mem::take(&mut self.scratch);
         while let Some(connection) = self.connections.get_mut(slot) {
-            if !connection.readable
-                || !matches!(connection.phase, Phase::Reading | Phase::Body | Phase::Lingering)
-            {
+            let reads = match connection.phase {
+                Phase::Reading | Phase::Body | Phase::Draining | Phase::Lingering => true,
+                Phase::Queued | Phase::InApp => connection.takes_body(self.site.http.body_memory),
+                Phase::Held | Phase::Writing(_) => false,
+            };
+            if !connection.readable || !reads {
                 break;
             }
             match net::receive(connection.fd.as_fd(), &mut scratch) {
@@ -80,8 +85,10 @@ impl Reactor {
                 }
             }
             Phase::Body => self.feed_body(slot, bytes),
+            Phase::Draining => self.feed_dropped(slot, bytes),
             Phase::Lingering => {}
-            Phase::Queued | Phase::InApp | Phase::Writing(_) => connection.input.extend_from_slice(bytes),
+            Phase::Queued | Phase::InApp => self.feed_live(slot, bytes),
+            Phase::Held | Phase::Writing(_) => connection.input.extend_from_slice(bytes),
         }
     }
 
@@ -121,7 +128,7 @@ impl Reactor {
 
     /// A head is on its way.
     pub(crate) fn note_head(&mut self, slot: usize) {
-        let deadline = self.now + self.io_timeout();
+        let deadline = self.now + self.limited(self.site.http.head_timeout);
         let connection = &mut self.connections[slot];
         // The time for a head runs from its first byte; later bytes do not prolong it.
         if !std::mem::replace(&mut connection.head_began, true) {
@@ -164,20 +171,26 @@ impl Reactor {
     }
 
     /// A head is complete; `rest` are the bytes behind it.
-    pub(crate) fn begin(&mut self, slot: usize, request: Box<Request>, rest: &[u8]) {
-        let deadline = self.now + self.io_timeout();
+    pub(crate) fn begin(&mut self, slot: usize, mut request: Box<Request>, rest: &[u8]) {
+        let most = self.site.http.keepalive_requests;
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
         connection.head_began = false;
+        request.keep_alive &= connection.served != most;
         if request.body == BodyLength::None {
             connection.input.extend_from_slice(rest);
             return self.queue(slot, request, Body::default());
         }
         let decoder = BodyDecoder::new(request.body, &self.site.limits);
         let waits = request.expect_continue && rest.is_empty();
+        let partial =
+            Box::new(Partial { request, decoder, body: Body::default(), pace: Pace::begin(self.now) });
+        if waits && self.may_go_live() && self.find_file(&partial.request).is_none() {
+            return self.go_live(slot, *partial, true);
+        }
+        let connection = &mut self.connections[slot];
         connection.phase = Phase::Body;
-        connection.deadline = deadline;
-        connection.partial = Some(Box::new(Partial { request, decoder, body: Body::default() }));
+        connection.partial = Some(partial);
         if waits {
             connection.output.push(http1::CONTINUE);
             self.flush(slot);
@@ -186,15 +199,22 @@ impl Reactor {
     }
 
     fn feed_body(&mut self, slot: usize, bytes: &[u8]) {
-        let memory = self.site.http.body_memory;
-        let deadline = self.now + self.io_timeout();
+        let (memory, ahead) = (self.site.http.body_memory, self.site.http.body_file);
+        let (now, patience) = (self.now, self.body_patience());
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let Some(mut partial) = connection.partial.take() else { return };
-        connection.deadline = deadline;
-        let fed = partial.feed(connection.records.as_deref_mut(), bytes, memory);
+        let Partial { decoder, body, pace, .. } = &mut *partial;
+        connection.deadline = pace.advance(now, bytes.len() as u64, patience);
+        let fed =
+            feed_body(decoder, connection.records.as_deref_mut(), bytes, |piece| body.push(piece, memory));
         let replies = connection.records.as_mut().map(|records| records.take_replies());
         match fed {
             Ok(Fed::Part) => {
+                let is_full = partial.body.len() >= ahead.max(1);
+                if is_full {
+                    connection.output.push(&replies.unwrap_or_default());
+                    return self.overflow(slot, partial);
+                }
                 connection.partial = Some(partial);
                 self.reply(slot, &replies.unwrap_or_default());
             }
@@ -251,6 +271,7 @@ impl Reactor {
             generation: connection.generation,
             listener: connection.listener,
             request,
+            is_live: body.is_pending(),
             body,
             fd: Arc::clone(&connection.fd),
             gone: Arc::clone(&connection.gone),
@@ -268,13 +289,14 @@ impl Reactor {
         connection.hangup = true;
         match connection.phase {
             // A half request has no one to answer to; half a body is never delivered as a whole one.
-            Phase::Reading | Phase::Body | Phase::Lingering => {
+            Phase::Reading | Phase::Body | Phase::Draining | Phase::Lingering => {
                 if connection.phase == Phase::Body {
                     self.site.slot.add(Counter::Aborted, 1);
                 }
                 self.close(slot);
             }
-            Phase::Queued | Phase::InApp | Phase::Writing(_) => {}
+            Phase::Queued | Phase::InApp => self.fail_live(slot, BodyFault::Truncated),
+            Phase::Held | Phase::Writing(_) => {}
         }
     }
 
@@ -313,7 +335,7 @@ impl Reactor {
 }
 
 /// What became of bytes of a body.
-enum Fed {
+pub(crate) enum Fed {
     /// There is more to come.
     Part,
     /// The body is complete, and `used` of the bytes belonged to it.
@@ -323,39 +345,37 @@ enum Fed {
 }
 
 /// Why a body could not be taken.
-enum BodyFailure {
+pub(crate) enum BodyFailure {
     Wire(WireError),
     Store(io::Error),
 }
 
-impl Partial {
-    /// Takes body bytes, which FastCGI has in `records`.
-    fn feed(
-        &mut self,
-        mut records: Option<&mut fastcgi::Decoder>,
-        bytes: &[u8],
-        memory: usize,
-    ) -> Result<Fed, BodyFailure> {
-        let mut used = 0;
-        loop {
-            let rest = &bytes[used..];
-            let step = match &mut records {
-                None => self.decoder.decode(rest).map_err(BodyFailure::Wire)?,
-                Some(records) => match records.body(rest).map_err(BodyFailure::Wire)? {
-                    fastcgi::Body::Step(step) => step,
-                    fastcgi::Body::Aborted { used: last, keep } => {
-                        return Ok(Fed::TakenBack { used: used + last, keep });
-                    }
-                },
-            };
-            self.body.push(&rest[step.data.clone()], memory).map_err(BodyFailure::Store)?;
-            used += step.used;
-            if step.done {
-                return Ok(Fed::Whole { used });
-            }
-            if step.used == 0 || used == bytes.len() {
-                return Ok(Fed::Part);
-            }
+/// Decodes bytes of a body, which FastCGI has in `records`, and gives the pieces to `store`.
+pub(crate) fn feed_body(
+    decoder: &mut BodyDecoder,
+    mut records: Option<&mut fastcgi::Decoder>,
+    bytes: &[u8],
+    mut store: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Fed, BodyFailure> {
+    let mut used = 0;
+    loop {
+        let rest = &bytes[used..];
+        let step = match &mut records {
+            None => decoder.decode(rest).map_err(BodyFailure::Wire)?,
+            Some(records) => match records.body(rest).map_err(BodyFailure::Wire)? {
+                fastcgi::Body::Step(step) => step,
+                fastcgi::Body::Aborted { used: last, keep } => {
+                    return Ok(Fed::TakenBack { used: used + last, keep });
+                }
+            },
+        };
+        store(&rest[step.data.clone()]).map_err(BodyFailure::Store)?;
+        used += step.used;
+        if step.done {
+            return Ok(Fed::Whole { used });
+        }
+        if step.used == 0 || used == bytes.len() {
+            return Ok(Fed::Part);
         }
     }
 }

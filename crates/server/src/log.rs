@@ -1,18 +1,19 @@
 //! What a worker writes to the log: one line a request, and what goes wrong on the wire.
 //!
-//! Lines are formed by the thread that ran the request, gathered in the reactor, and written in batches. Standard
-//! error is the log: the master has made it so.
+//! Lines are formed by the thread that ran the request, gathered in the reactor, and left in batches to the thread of
+//! [`LogWriter`]. Standard error is the log: the master has made it so.
 
+use crate::log_writer::LogWriter;
 use crate::site::Site;
 use margrave_config::settings::{LogSettings, ProcessSettings};
 use margrave_stats::date::DateCache;
 use margrave_stats::log_format::{FormatOptions, LogFormat, Lookup, Record};
-use margrave_stats::scoreboard::Counter;
+use margrave_stats::scoreboard::{Counter, Slot};
 use margrave_sys::{clock, process};
 use margrave_wire::{Known, Request, ResponseEncoder, WireError};
 use std::cell::RefCell;
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use std::time::Duration;
 const REQUEST_MARK: u8 = 0x1e;
 /// Refused requests logged within a second; the rest is only counted.
 const REFUSALS_A_SECOND: u64 = 5;
+/// How long the end of a worker waits for its last lines to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the local time's distance from UTC is believed.
 const OFFSET_SECONDS: u64 = 60;
 
@@ -28,6 +31,7 @@ const OFFSET_SECONDS: u64 = 60;
 pub(crate) struct RequestLog {
     settings: LogSettings,
     format: LogFormat,
+    writer: LogWriter,
     /// Lines show memory, so somebody has to sample it.
     pub(crate) shows_memory: bool,
     worker: u16,
@@ -49,6 +53,8 @@ pub(crate) struct Line<'a> {
     pub(crate) pieces: u64,
     pub(crate) via_file: bool,
     pub(crate) failed_writes: bool,
+    /// Reading the request or its body failed.
+    pub(crate) failed_reads: bool,
     /// The request's deadline took the answer from the application: the client got this status instead.
     pub(crate) overdue: Option<u16>,
 }
@@ -64,32 +70,53 @@ impl Line<'_> {
 }
 
 impl RequestLog {
-    pub(crate) fn new(settings: &LogSettings, process: &ProcessSettings, worker: u16) -> Self {
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    /// When threads are exhausted.
+    pub(crate) fn new(
+        settings: &LogSettings,
+        process: &ProcessSettings,
+        worker: u16,
+        counters: Slot<'static>,
+    ) -> io::Result<Self> {
         let options = FormatOptions {
             date: settings.date.as_deref(),
+            strftime: settings.format_strftime,
+            json: settings.format_is_json,
+            micros: settings.micros,
             memory_report: process.memory_report,
-            ..FormatOptions::default()
         };
         let format = match &settings.format {
             Some(format) => LogFormat::parse(format, &options),
             None => LogFormat::standard(&options),
         };
-        Self {
+        Ok(Self {
+            writer: LogWriter::start(counters)?,
             shows_memory: process.memory_report || format.needs_memory(),
             format,
             settings: settings.clone(),
             worker,
             pid: process::id(),
             refusals: AtomicU64::new(0),
+        })
+    }
+
+    /// Leaves gathered lines to be written.
+    pub(crate) fn write(&self, lines: &[u8]) {
+        if !lines.is_empty() {
+            self.writer.push(lines);
         }
     }
 
-    /// Writes gathered lines.
-    pub(crate) fn write(&self, lines: &[u8]) {
-        if !lines.is_empty() {
-            // A log that cannot be written must not stop a worker.
-            let _ = std::io::stderr().write_all(lines);
-        }
+    /// Waits for the last lines to be written, within bounds.
+    pub(crate) fn flush(&self) {
+        self.writer.flush(LAST_WORDS);
+    }
+
+    /// A line of our own, and something to do once it has been written.
+    pub(crate) fn say_then(&self, what: Arguments<'_>, then: impl FnOnce() + Send + 'static) {
+        self.writer.push_then(format!("margrave: {what}\n").as_bytes(), Some(Box::new(then)));
     }
 
     /// Writes a line of our own.
@@ -114,7 +141,7 @@ impl RequestLog {
         if !always && !self.wants(line) {
             return;
         }
-        if !self.settings.request_loggers.is_empty() {
+        if self.settings.marks_requests() {
             out.push(REQUEST_MARK);
         }
         CLOCK.with_borrow_mut(|clock| {
@@ -135,6 +162,8 @@ impl RequestLog {
         (settings.log_4xx && (400..500).contains(&status))
             || (settings.log_5xx && status >= 500)
             || (settings.log_zero && line.body_bytes() == 0)
+            || (settings.log_sendfile && line.via_file)
+            || (settings.log_io_error && (line.failed_writes || line.failed_reads))
             || slow
             || big
     }
@@ -175,6 +204,7 @@ impl RequestLog {
             rss_bytes: site.slot.counter(Counter::Rss).load(Relaxed),
             vsz_bytes: site.slot.counter(Counter::Vsz).load(Relaxed),
             write_errors: line.failed_writes.into(),
+            read_errors: line.failed_reads.into(),
             lookup: line,
             ..Record::empty()
         }

@@ -1,5 +1,6 @@
 //! Response bytes that the socket has not taken yet, in order, with their number.
 
+use crate::pace::{Pace, Patience};
 use margrave_sys::net;
 use margrave_wire::fastcgi::{self, Kind};
 use std::collections::VecDeque;
@@ -7,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 /// Most bytes handed to one `sendfile` call, so that one download does not hold the reactor.
 const FILE_STEP: usize = 1 << 20;
@@ -17,6 +19,10 @@ pub(crate) struct Output {
     pieces: VecDeque<Piece>,
     /// Bytes in memory; what is in files does not count.
     buffered: usize,
+    /// Bytes sent from here, those of files included.
+    sent: u64,
+    /// Begun when there was something to take.
+    pace: Option<Pace>,
 }
 
 #[derive(Debug)]
@@ -50,6 +56,16 @@ impl Output {
     /// Bytes held in memory.
     pub(crate) fn buffered(&self) -> usize {
         self.buffered
+    }
+
+    /// Bytes sent from here, those of files included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The client has taken bytes, or is to take the first ones; says when it is too late with the next ones.
+    pub(crate) fn advance(&mut self, now: Duration, taken: u64, patience: Patience) -> Duration {
+        self.pace.get_or_insert(Pace::begin(now)).advance(now, taken, patience)
     }
 
     /// Adds bytes behind what is owed.
@@ -93,6 +109,7 @@ impl Output {
         while let Some(piece) = self.pieces.front_mut() {
             match piece.send(connection) {
                 Ok(count) => {
+                    self.sent += count as u64;
                     if matches!(piece, Piece::Bytes { .. }) {
                         self.buffered -= count;
                     }
@@ -104,6 +121,7 @@ impl Output {
                 Err(error) => return Err(error),
             }
         }
+        self.pace = None;
         Ok(true)
     }
 }

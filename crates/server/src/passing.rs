@@ -55,7 +55,8 @@ impl Reactor {
         let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
         let size =
             work.request.vars_bytes().1 + usize::try_from(work.body.len()).unwrap_or(usize::MAX).min(LARGEST);
-        work.body.in_memory().is_some()
+        !work.is_live
+            && work.body.in_memory().is_some()
             && connection.is_some_and(|found| {
                 let movable = found.records.as_ref().is_none_or(|records| records.suspend().is_some());
                 movable && found.output.is_empty() && size + found.input.len() < LARGEST

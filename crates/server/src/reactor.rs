@@ -7,6 +7,7 @@ use crate::balance::Recent;
 use crate::body::Body;
 use crate::connection::{Connection, Peer, Phase};
 use crate::drain::Drain;
+use crate::live::BodyFault;
 use crate::role::Roles;
 use crate::site::{Site, Token};
 use margrave_config::settings::Protocol;
@@ -44,6 +45,8 @@ pub(crate) struct Work {
     pub(crate) listener: u16,
     pub(crate) request: Box<Request>,
     pub(crate) body: Body,
+    /// The body was not complete when the request became ready.
+    pub(crate) is_live: bool,
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) gone: Arc<AtomicBool>,
     /// Its number, where answers go out in FastCGI's records.
@@ -73,6 +76,9 @@ pub(crate) struct Reactor {
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
     pub(crate) recent: Recent,
+    /// Running requests whose body arrives meanwhile, and those that wait for their turn at that.
+    pub(crate) live: usize,
+    pub(crate) awaiting: VecDeque<(usize, u32)>,
     /// Until then a request may arrive from a fellow that has claimed this worker's help.
     pub(crate) help_until: Duration,
     next_generation: u32,
@@ -101,6 +107,8 @@ impl Reactor {
             resumed: Vec::new(),
             pool: Vec::new(),
             recent: Recent::default(),
+            live: 0,
+            awaiting: VecDeque::new(),
             help_until: Duration::ZERO,
             next_generation: 0,
             next_sweep: Duration::ZERO,
@@ -291,7 +299,8 @@ impl Reactor {
         self.site.poller.add_connection(&fd, token.encode()).ok()?;
         let site = &self.site;
         let settings = site.listeners.get(usize::from(listener))?;
-        let mut connection = Connection::new(fd, generation, listener, peer, self.now + site.http.io_timeout);
+        let mut connection =
+            Connection::new(fd, generation, listener, peer, self.now + site.http.head_timeout);
         connection.records = settings.has_records().then(|| Box::new(Decoder::new(site.capacity)));
         connection.awaits_proxy =
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
@@ -310,6 +319,9 @@ impl Reactor {
             let connection = self.connections.remove(slot);
             self.site.slot.counter(Counter::Connections).fetch_sub(1, Relaxed);
             self.note_connections();
+            if connection.phase == Phase::InApp {
+                self.roles.wake_waiter(slot);
+            }
             if let Some(partial) = connection.partial {
                 self.recycle(partial.request);
             }
@@ -359,7 +371,9 @@ impl Reactor {
 
     /// Short times are kept more exactly than long ones.
     fn sweep_interval(&self) -> Duration {
-        let shortest = self.site.process.harakiri.unwrap_or(Duration::MAX).min(self.site.http.io_timeout);
+        let http = &self.site.http;
+        let silence = http.head_timeout.min(http.body_timeout).min(http.write_timeout);
+        let shortest = self.site.process.harakiri.unwrap_or(Duration::MAX).min(silence);
         (shortest / 8).clamp(QUICK_SWEEP, SWEEP)
     }
 
@@ -393,10 +407,11 @@ impl Reactor {
         match connection.phase {
             Phase::Reading if connection.is_quiet() => self.close(slot),
             Phase::Reading | Phase::Body => self.refuse_silence(slot),
-            Phase::Writing(_) | Phase::Lingering => self.close(slot),
+            Phase::Writing(_) | Phase::Draining | Phase::Lingering => self.close(slot),
             // The application's time is bounded by its own deadline; a client that takes nothing of a long answer is not.
             Phase::InApp if !connection.output.is_empty() => self.give_up_on(slot),
-            Phase::InApp | Phase::Queued => {}
+            Phase::InApp if connection.is_awaited() => self.fail_live(slot, BodyFault::TooSlow),
+            Phase::InApp | Phase::Queued | Phase::Held => {}
         }
     }
 }

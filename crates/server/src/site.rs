@@ -121,9 +121,9 @@ impl Site {
         if let Some(inbox) = inbox {
             poller.add_readable(inbox, Token::Inbox.encode())?;
         }
-        let log = RequestLog::new(&settings.log, &settings.process, parts.worker);
-        let limits =
-            Limits { head: settings.http.buffer_size, body: settings.http.limit_post, ..Limits::default() };
+        let own = row(scoreboard.words(), layout, parts.slot)?;
+        let log = RequestLog::new(&settings.log, &settings.process, parts.worker, own)?;
+        let limits = limits(&settings.http);
         Ok(Self {
             limits,
             capacity: records::capacity(&settings.process, &settings.listen),
@@ -139,7 +139,7 @@ impl Site {
             adoption,
             fellows: parts.fellows,
             _liveness: liveness,
-            slot: row(scoreboard.words(), layout, parts.slot)?,
+            slot: own,
             instance: row(scoreboard.words(), layout, 0)?,
             log,
             files: StaticFiles::new(&settings.static_files),
@@ -185,6 +185,21 @@ impl Listener {
             _ => String::new(),
         };
         Some(Self { fd, protocol: *protocol, address: info.address, port, routes: option == "http" })
+    }
+}
+
+/// What a request may be at most.
+fn limits(http: &HttpSettings) -> Limits {
+    let default = Limits::default();
+    Limits {
+        head: http.buffer_size,
+        fields: http.max_vars.unwrap_or(default.fields),
+        variables: http.max_vars.unwrap_or(default.variables),
+        field: http.max_field_size.unwrap_or(http.buffer_size),
+        target: http.max_target_size,
+        body: http.limit_post,
+        chunk_line: http.max_chunk_line,
+        trailers: http.max_trailers_size,
     }
 }
 

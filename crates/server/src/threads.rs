@@ -142,6 +142,7 @@ impl ThreadLoop<'_> {
                 drop(reactor);
                 self.detach();
                 self.shared.write_log(&mut self.log);
+                self.shared.site.log.flush();
                 return ending;
             }
             reactor = match reactor.roles.role {

@@ -120,6 +120,7 @@ impl Watcher<'_> {
             std::thread::sleep(CALM_TICK);
         }
         self.shared.write_log(&mut Vec::new());
+        self.shared.site.log.flush();
         margrave_sys::thread::end_process(0);
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod bodies;
 mod front;
 mod stress;
 mod worker;
@@ -54,19 +55,6 @@ fn a_body_arrives_whole_however_it_is_framed() {
     }
     client.write_all(b"0\r\n\r\n").unwrap();
     assert!(read_answer(&mut client).body == body);
-}
-
-#[test]
-fn a_client_that_asks_first_is_told_to_continue() {
-    let worker = Worker::start(Options::default());
-    let mut client = worker.connect();
-    write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-        .unwrap();
-    let mut interim = [0; 25];
-    client.read_exact(&mut interim).unwrap();
-    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
-    client.write_all(b"ok").unwrap();
-    assert_eq!(read_answer(&mut client).body, b"ok");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Threads per worker that have words of their own; further threads share the last.
 pub const MAX_THREADS: usize = 256;
-const WORKER_WORDS: usize = 16;
+const WORKER_WORDS: usize = 24;
 const THREAD_WORDS: usize = 8;
 
 /// What a worker is doing, as the stats show it.
@@ -60,6 +60,8 @@ pub enum Counter {
     SpawnedAt,
     /// How often this worker number had been spawned before.
     Respawns,
+    /// Log lines that could not be written.
+    LostLines,
 }
 
 /// Words of one Python thread.

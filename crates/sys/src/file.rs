@@ -17,6 +17,23 @@ pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
     Ok(File::from(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?))
 }
 
+/// Bytes that one write can give to a log without lines of other processes getting between: on a pipe only so many are
+/// promised to stay together, while a file opened for appending takes all.
+#[must_use]
+pub fn longest_write(descriptor: RawFd) -> usize {
+    const PIPE: usize = libc::PIPE_BUF;
+    const OTHER: usize = 64 * 1024;
+    if descriptor < 0 {
+        return PIPE;
+    }
+    // SAFETY: as in `duplicate`.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    match rustix::fs::fstat(borrowed) {
+        Ok(found) if rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() => OTHER,
+        _ => PIPE,
+    }
+}
+
 /// Length of a regular file; `None` for pipes, sockets, devices and directories.
 ///
 /// # Errors

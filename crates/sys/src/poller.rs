@@ -150,6 +150,14 @@ impl Waker {
         Ok(Self { fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
     }
 
+    /// Another handle of the same waker.
+    ///
+    /// # Errors
+    /// When descriptors are exhausted.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { fd: self.fd.try_clone()? })
+    }
+
     /// Wakes whoever waits, now or at the next wait.
     pub fn wake(&self) {
         // A full counter means that a wake-up is pending already.

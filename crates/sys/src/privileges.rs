@@ -54,6 +54,15 @@ impl Identity {
         Ok(Self { user: user.transpose()?, group: group.transpose()? })
     }
 
+    /// Gives a file to the user and group.
+    ///
+    /// # Errors
+    /// When the file cannot be given away.
+    pub fn give(&self, path: &std::path::Path) -> io::Result<()> {
+        let id = |one: &Option<(u32, String)>| one.as_ref().map(|(id, _)| *id);
+        std::os::unix::fs::chown(path, id(&self.user), id(&self.group))
+    }
+
     /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_current(&self) -> bool {

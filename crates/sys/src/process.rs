@@ -88,6 +88,21 @@ pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
     i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
+/// Starts `/bin/sh -c command` in a process group of its own and gives the pipe to its standard input.
+///
+/// # Errors
+/// When the shell cannot be started.
+pub fn spawn_reader(command: &str) -> io::Result<OwnedFd> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::piped()).process_group(0);
+    // SAFETY: sigprocmask is async-signal-safe.
+    unsafe {
+        shell.pre_exec(crate::signal::unblock_all);
+    }
+    let input = shell.spawn()?.stdin.take();
+    Ok(input.ok_or(io::ErrorKind::BrokenPipe)?.into())
+}
+
 /// Reaps one child that has ended, if there is one; never waits.
 #[must_use]
 pub fn reap() -> Option<(i32, Ending)> {

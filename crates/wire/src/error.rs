@@ -66,6 +66,12 @@ pub enum Fault {
     /// More than [`crate::Limits::fields`].
     #[error("the request has too many fields")]
     TooManyFields,
+    /// Longer than [`crate::Limits::field`].
+    #[error("a field of the request is too large")]
+    FieldTooLarge,
+    /// More than [`crate::Limits::variables`].
+    #[error("the request has too many variables")]
+    TooManyVariables,
     /// Larger than [`crate::Limits::head`].
     #[error("the request head is too large")]
     HeadTooLarge,
@@ -205,7 +211,11 @@ impl Fault {
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
-            Self::TooManyFields | Self::HeadTooLarge | Self::TrailersTooLarge => 431,
+            Self::TooManyFields
+            | Self::FieldTooLarge
+            | Self::TooManyVariables
+            | Self::HeadTooLarge
+            | Self::TrailersTooLarge => 431,
             Self::MethodTooLong | Self::Connect | Self::TransferCoding | Self::Modifier(..) => 501,
             Self::VersionUnsupported => 505,
         }

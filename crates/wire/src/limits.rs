@@ -8,6 +8,10 @@ pub struct Limits {
     pub head: usize,
     /// Fields in a head (431).
     pub fields: usize,
+    /// Bytes of one field, name and value together (431).
+    pub field: usize,
+    /// Variables in a front server's request (431).
+    pub variables: usize,
     /// Bytes of a request target (414).
     pub target: usize,
     /// Bytes of a body; `None` = no bound (413).
@@ -23,6 +27,8 @@ impl Default for Limits {
         Self {
             head: 64 * 1024,
             fields: 256,
+            field: 64 * 1024,
+            variables: 16 * 1024,
             target: 32 * 1024,
             body: None,
             chunk_line: 4096,

@@ -7,9 +7,18 @@ use crate::request::{BodyLength, Known, Name, Request, Version};
 use crate::{Fault, Limits, Peer};
 
 /// Takes one variable over, unless it would make the server load code for somebody who may not.
-pub(crate) fn push(name: &[u8], value: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(), Fault> {
+pub(crate) fn push(
+    name: &[u8],
+    value: &[u8],
+    limits: &Limits,
+    peer: &Peer<'_>,
+    request: &mut Request,
+) -> Result<(), Fault> {
     if name.is_empty() {
         return Err(Fault::VariableName);
+    }
+    if request.len() >= limits.variables {
+        return Err(Fault::TooManyVariables);
     }
     let name = Name::from_bytes(name);
     if peer.dynamic_apps || !loads_apps(name) {

@@ -18,8 +18,8 @@ pub fn enter(settings: &mut Settings) {
             resolve(&directory, path);
         }
     }
-    for target in settings.log.loggers.iter_mut().chain(&mut settings.log.request_loggers) {
-        if let LogTarget::File(path) = target {
+    for logger in settings.log.loggers.iter_mut().chain(&mut settings.log.request_loggers) {
+        if let LogTarget::File(path) = &mut logger.target {
             resolve(&directory, path);
         }
     }

@@ -1,15 +1,35 @@
-//! Checks that need no knowledge of an option beyond its row: status, comments and quotes in values, words of flags.
+//! Checks that need no knowledge of an option beyond its row: status, kind of value, comments and quotes in values.
 
 use super::values::Values;
-use crate::diagnostic::{Diagnostic, Origin, Topic};
+use crate::diagnostic::{Diagnostic, Origin, Repair, Topic};
 use crate::expand;
 use crate::loader::Setting;
 use crate::options::{Kind, Status};
 use crate::values;
+use std::collections::{HashMap, HashSet};
 
 /// Options whose values may well hold quotes, `;` and `#`.
-const FREE_TEXT: [&str; 7] =
-    ["log-format", "log-date", "add-header", "pyargv", "hook-master-start", "logger", "req-logger"];
+const FREE_TEXT: [&str; 19] = [
+    "log-format",
+    "log-date",
+    "log-json",
+    "log-encoder",
+    "log-req-encoder",
+    "worker-log-encoder",
+    "worker-log-req-encoder",
+    "log-route",
+    "log-req-route",
+    "log-drain",
+    "log-req-drain",
+    "log-filter",
+    "worker-logger",
+    "worker-logger-req",
+    "add-header",
+    "pyargv",
+    "hook-master-start",
+    "logger",
+    "req-logger",
+];
 
 /// Notes what is odd about every setting.
 pub fn check(values: &mut Values<'_>) {
@@ -49,35 +69,47 @@ fn check_flag(values: &mut Values<'_>, setting: &Setting) {
     if values::is_truth_word(text) {
         return;
     }
-    let word = text.split([';', '#']).next().unwrap_or_default().trim();
-    let message = match word {
-        _ if text.len() > word.len() => {
-            format!(
-                "`{text}` counts as true, since the comment is part of the value; put the comment on a line of its own"
-            )
+    let (word, comment) = values::without_comment(text);
+    let unquoted = values::unquoted(text).filter(|word| values::is_truth_word(word));
+    let (message, repair) = match unquoted {
+        Some(word) => {
+            let message = format!("{text} counts as true because of its quotes; write {word} without quotes");
+            (message, Some(Repair::Replace { old: text.to_owned(), new: word.to_owned() }))
         }
-        _ => format!("`{text}` counts as true; write true or false"),
+        None if !comment.is_empty() => {
+            let message = format!(
+                "`{text}` counts as true, since the comment is part of the value; put the comment on a line of its own"
+            );
+            (message, Some(Repair::LiftComment).filter(|_| values::is_truth_word(word)))
+        }
+        None => (format!("`{text}` counts as true; write true or false"), None),
     };
-    values.warn(setting, message);
+    let finding = Diagnostic::warning(&setting.origin, &setting.name, message).mended_by(repair);
+    // A comment behind `true` changes nothing.
+    let is_meant = values::is_truth_word(word) && values::truth(word);
+    values.findings.push(if is_meant { finding } else { finding.misleading() });
 }
 
 fn check_text(values: &mut Values<'_>, setting: &Setting) {
+    if !setting.is_working_text() {
+        return;
+    }
     let text = setting.text();
-    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue]) {
-        let (_, comment) = values::without_comment(text);
-        if let Some(message) = values::comment_in_value(comment) {
-            values.warn(setting, message);
-        }
+    let (_, comment) = values::without_comment(text);
+    if let Some(message) = values::comment_in_value(comment) {
+        let finding = Diagnostic::warning(&setting.origin, &setting.name, message);
+        values.findings.push(finding.misleading().mended_by(Repair::LiftComment));
     }
-    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue]) {
-        check_leftovers(values, setting);
-    }
+    check_leftovers(values, setting);
     let right = text.split_once('=').map_or("", |(_, right)| right);
-    let is_pair = setting.row.kind == Kind::KeyValue;
-    if setting.is_working(&[Kind::Text, Kind::Path, Kind::KeyValue, Kind::Address])
-        && (is_quoted(text) || is_pair && is_quoted(right))
-    {
-        values.warn(setting, format!("the quotes in `{text}` are part of the value; remove them"));
+    let quoted = values::unquoted(text)
+        .map(|inner| (text, inner))
+        .or_else(|| Some((right, values::unquoted(right).filter(|_| setting.row.kind == Kind::KeyValue)?)));
+    if let Some((old, new)) = quoted {
+        let message = format!("the quotes in `{text}` are part of the value; remove them");
+        let repair = Repair::Replace { old: old.to_owned(), new: new.to_owned() };
+        let finding = Diagnostic::warning(&setting.origin, &setting.name, message);
+        values.findings.push(finding.misleading().mended_by(repair));
     }
 }
 
@@ -96,6 +128,83 @@ fn check_leftovers(values: &mut Values<'_>, setting: &Setting) {
     }
 }
 
-fn is_quoted(text: &str) -> bool {
-    ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+/// Takes quotes off where they cannot be meant: numbers, addresses, paths and names with quotes never work in uWSGI.
+pub fn take_quotes_off(settings: &[Setting]) -> (Vec<Setting>, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    let unquoted = settings.iter().map(|setting| {
+        let text = setting.text();
+        let is_certain = match setting.row.kind {
+            Kind::Flag | Kind::Text | Kind::Regex => false,
+            Kind::KeyValue => text.contains('='),
+            _ => true,
+        };
+        let Some(inner) = values::unquoted(text).filter(|_| is_certain && setting.row.status == Status::Works)
+        else {
+            return setting.clone();
+        };
+        let message = format!(
+            "uWSGI takes the quotes in {text} for a part of the value, here they are left out; write {inner} without quotes"
+        );
+        let repair = Repair::Replace { old: text.to_owned(), new: inner.to_owned() };
+        findings.push(
+            Diagnostic::warning(&setting.origin, &setting.name, message).misleading().mended_by(repair),
+        );
+        Setting { value: Some(inner.to_owned()), ..setting.clone() }
+    });
+    (unquoted.collect(), findings)
+}
+
+/// Checks the kinds of values that nobody has complained of so far: those that a later one overrides, and those of
+/// options that take any text.
+pub fn check_kinds(values: &mut Values<'_>) {
+    let complained: HashSet<(Option<u32>, &str)> =
+        values.findings.iter().map(|finding| (finding.origin.line(), finding.option.as_str())).collect();
+    let mut last: HashMap<&str, usize> = HashMap::new();
+    for (place, setting) in values.settings.iter().enumerate() {
+        last.insert(setting.row.name(), place);
+    }
+    let mut findings = Vec::new();
+    for (place, setting) in values.settings.iter().enumerate() {
+        let known = (setting.origin.line(), setting.name.as_str());
+        if setting.row.status != Status::Works || complained.contains(&known) {
+            continue;
+        }
+        // Who reads words for on and off where a number belongs has its reasons.
+        if values::is_truth_word(setting.text()) && setting.row.kind.is_number() {
+            continue;
+        }
+        let Err(message) = values::check_kind(setting.row.kind, setting.text()) else { continue };
+        let counts = setting.row.repeats || last[setting.row.name()] == place;
+        findings.push(if counts {
+            Diagnostic::error(&setting.origin, &setting.name, message)
+        } else {
+            Diagnostic::warning(&setting.origin, &setting.name, message)
+        });
+    }
+    values.findings.extend(findings);
+}
+
+/// How a value that somebody complained of is mended, and whether it is read as something else than it looks.
+pub fn repair(setting: &Setting) -> (Option<Repair>, bool) {
+    let text = setting.text();
+    let (plain, comment) = values::without_comment(text);
+    if !comment.trim().is_empty() {
+        // The value ends before the comment here as in uWSGI.
+        let is_fine = values::check_kind(setting.row.kind, plain).is_ok();
+        return (Some(Repair::LiftComment).filter(|_| is_fine), false);
+    }
+    let replace = |new: String| Some(Repair::Replace { old: text.to_owned(), new });
+    match setting.row.kind {
+        Kind::Integer | Kind::Bytes | Kind::Seconds | Kind::Milliseconds | Kind::Megabytes => {
+            match values::with_unit(text) {
+                Some(number) if setting.row.kind != Kind::Megabytes => (replace(number.to_string()), true),
+                _ => (None, false),
+            }
+        }
+        Kind::Address => match text.split_once("://") {
+            Some((scheme, rest)) if scheme != "fd" => (replace(rest.trim_end_matches('/').to_owned()), false),
+            _ => (None, false),
+        },
+        _ => (None, false),
+    }
 }

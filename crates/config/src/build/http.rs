@@ -1,6 +1,7 @@
 //! Limits and timeouts of the wire protocols.
 
 use super::values::Values;
+use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::settings::{HttpSettings, Trust};
 use crate::values;
@@ -9,16 +10,33 @@ use std::time::Duration;
 
 pub fn build(values: &mut Values<'_>) -> HttpSettings {
     let default = HttpSettings::default();
-    let timeouts =
-        ["http-timeout", "http-headers-timeout", "socket-timeout"].map(|name| values.seconds(name));
+    // One bound for both: the more patient one, so that nobody is cut off sooner than in uWSGI.
+    let silence =
+        ["http-timeout", "socket-timeout"].map(|name| values.seconds(name)).into_iter().flatten().max();
     HttpSettings {
         buffer_size: buffer_size(values).unwrap_or(default.buffer_size),
         limit_post: values.positive("limit-post"),
         body_memory: body_memory(values).unwrap_or(default.body_memory),
         keepalive: keepalive(values, default.keepalive),
-        // One bound for all silence: the most patient of those given, so that nobody is cut off sooner than in uWSGI.
-        io_timeout: timeouts.into_iter().flatten().max().unwrap_or(default.io_timeout),
+        body_file: values.number("body-file-limit").unwrap_or(default.body_file),
+        body_read_warning: values
+            .number("body-read-warning")
+            .map_or(default.body_read_warning, |megabytes| megabytes.saturating_mul(1024 * 1024)),
+        drain_limit: values.number("drain-limit").unwrap_or(default.drain_limit),
+        keepalive_requests: values
+            .number("keepalive-requests")
+            .map_or(default.keepalive_requests, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+        head_timeout: values.seconds("http-headers-timeout").or(silence).unwrap_or(default.head_timeout),
+        body_timeout: values.seconds("body-timeout").or(silence).unwrap_or(default.body_timeout),
+        write_timeout: values.seconds("write-timeout").or(silence).unwrap_or(default.write_timeout),
+        min_rate: values.number("min-rate").unwrap_or(default.min_rate),
         write_buffer: bytes(values, "write-buffer").unwrap_or(default.write_buffer),
+        write_file: values.number("write-file-limit").unwrap_or(default.write_file),
+        max_vars: bytes(values, "max-vars"),
+        max_field_size: bytes(values, "max-field-size"),
+        max_target_size: bytes(values, "max-target-size").unwrap_or(default.max_target_size),
+        max_chunk_line: bytes(values, "max-chunk-line").unwrap_or(default.max_chunk_line),
+        max_trailers_size: bytes(values, "max-trailers-size").unwrap_or(default.max_trailers_size),
         forwarded_allow: trust(values).unwrap_or(default.forwarded_allow),
         proxy_protocol: values.flag("enable-proxy-protocol").unwrap_or(false)
             || values.flag("http-enable-proxy-protocol").unwrap_or(false),
@@ -54,7 +72,7 @@ fn body_memory(values: &mut Values<'_>) -> Option<usize> {
             "`{}` is no number and means off in uWSGI; bodies are read ahead anyway, remove the option",
             setting.text()
         );
-        values.warn(setting, message);
+        values.warn_mended(setting, message, Some(Repair::CommentOut));
         return None;
     }
     bytes(values, "post-buffering")

@@ -1,47 +1,89 @@
 //! Log destinations and formats.
 
 use super::host::log_file;
+use super::loggers;
 use super::values::Values;
-use crate::loader::Setting;
-use crate::settings::{LogSettings, LogTarget};
+use crate::settings::LogSettings;
 use crate::values;
-use std::path::PathBuf;
 
 /// The pattern of `log-date` without a value: that of `ctime`.
 const DEFAULT_DATE: &str = "%a %b %e %H:%M:%S %Y";
 
-/// Loggers that uWSGI has and Margrave has not.
-const NOT_BUILT: [&str; 8] =
-    ["rsyslog", "redislog", "mongodblog", "zeromq", "zmq", "crypto", "graylog2", "systemd"];
+/// The fields of `log-json` without a value.
+const JSON_FIELDS: &str = "isotime,addr,user,method,uri,proto,status,size,micros,referer,uagent,pid,wid,core";
 
 pub fn build(values: &mut Values<'_>) -> LogSettings {
-    let loggers = targets(values, &["logger", "log-syslog", "log-socket"]);
-    let request_loggers = targets(values, &["req-logger"]);
-    let max_size = values.positive("log-maxsize");
-    let asks_for_master = values.flag("log-master").unwrap_or(false);
+    let loggers = loggers::loggers(values, &["logger", "log-syslog", "log-socket", "worker-logger"]);
+    let request_loggers = loggers::loggers(values, &["req-logger", "worker-logger-req"]);
+    let json = json_fields(values);
+    let format = values.text("log-format").map(str::to_owned);
     LogSettings {
         logto: log_file(values, "logto"),
         logto2: log_file(values, "logto2"),
-        format: values.text("log-format").map(str::to_owned),
+        format_strftime: values.flag("logformat-strftime").unwrap_or(false),
+        format_is_json: format.as_deref().map_or(json.is_some(), is_json),
+        json: json.is_some(),
+        format: format.or(json),
+        micros: values.flag("log-micros").unwrap_or(false),
         disable_requests: values.flag("disable-logging").unwrap_or(false),
         log_4xx: values.flag("log-4xx").unwrap_or(false),
         log_5xx: values.flag("log-5xx").unwrap_or(false),
         log_slow: values.milliseconds("log-slow"),
         log_big: values.positive("log-big"),
         log_zero: values.flag("log-zero").unwrap_or(false),
+        log_sendfile: values.flag("log-sendfile").unwrap_or(false),
+        log_io_error: values.flag("log-ioerror").unwrap_or(false),
         x_forwarded_for: values.flag("log-x-forwarded-for").unwrap_or(false),
         date: date(values),
         backup_name: values.text("log-backupname").map(str::to_owned),
         file_mode: values.mode("logfile-chmod"),
-        // Who rotates or dispatches lines must see them all.
-        through_master: asks_for_master
-            || max_size.is_some()
-            || !loggers.is_empty()
-            || !request_loggers.is_empty(),
-        max_size,
+        file_chown: values.flag("logfile-chown").unwrap_or(false),
+        through_master: values.flag("log-master").unwrap_or(false),
+        max_size: values.positive("log-maxsize"),
+        reopen: values.flag("log-reopen").unwrap_or(false),
+        truncate: values.flag("log-truncate").unwrap_or(false),
+        encoders: loggers::encoders(values, &["log-encoder", "worker-log-encoder"]),
+        request_encoders: loggers::encoders(values, &["log-req-encoder", "worker-log-req-encoder"]),
+        routes: loggers::routes(values, "log-route", &loggers),
+        request_routes: loggers::routes(values, "log-req-route", &request_loggers),
+        drains: loggers::patterns(values, "log-drain"),
+        request_drains: loggers::patterns(values, "log-req-drain"),
+        filters: loggers::patterns(values, "log-filter"),
         loggers,
         request_loggers,
     }
+}
+
+/// The format that `log-json` makes: a document of fields, a missing one being null.
+fn json_fields(values: &mut Values<'_>) -> Option<String> {
+    let setting = values.last("log-json")?;
+    let text = setting.text();
+    let fields = match values::is_truth_word(text) {
+        true if values::truth(text) => JSON_FIELDS,
+        true => return None,
+        false => text,
+    };
+    let fields = fields.split(',').map(str::trim).filter(|field| !field.is_empty());
+    let members: Vec<String> = fields.map(|field| format!("{}:%({field})", quoted(field))).collect();
+    Some(format!("{{{}}}", members.join(",")))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Whether a format is a JSON document with variables in it.
+fn is_json(format: &str) -> bool {
+    let mut text = String::new();
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once("%(") {
+        let Some((_, tail)) = after.split_once(')') else { return false };
+        text.push_str(before);
+        text.push('0');
+        rest = tail;
+    }
+    text.push_str(rest);
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok()
 }
 
 fn date(values: &mut Values<'_>) -> Option<String> {
@@ -51,62 +93,4 @@ fn date(values: &mut Values<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     values::truth(text).then(|| DEFAULT_DATE.to_owned())
-}
-
-fn targets(values: &mut Values<'_>, names: &[&'static str]) -> Vec<LogTarget> {
-    let mut targets = Vec::new();
-    for setting in values.all(names) {
-        let parsed = match setting.row.name() {
-            "log-syslog" => Ok(Some(LogTarget::Syslog(setting.text().to_owned()))),
-            "log-socket" => Ok(Some(LogTarget::Socket(setting.text().to_owned()))),
-            _ => target(values, setting),
-        };
-        targets.extend(values.keep(setting, parsed.map(|target| (target, None))).flatten());
-    }
-    targets
-}
-
-/// `[name ]kind:argument`, or a bare path; nothing, with a warning, for a logger of uWSGI that is not built.
-fn target(values: &mut Values<'_>, setting: &Setting) -> Result<Option<LogTarget>, String> {
-    let text = setting.text();
-    let text = match text.split_once(' ') {
-        Some((name, rest))
-            if is_word(name) && (rest.contains(':') || rest == "stdio" || rest == "syslog") =>
-        {
-            values.warn(
-                setting,
-                format!(
-                    "the name `{name}` has no effect, as `log-route` is not built yet; all lines go there"
-                ),
-            );
-            rest.trim()
-        }
-        _ => text,
-    };
-    let (kind, argument) = text.split_once(':').unwrap_or((text, ""));
-    match kind {
-        _ if text.starts_with('/') => Ok(Some(LogTarget::File(PathBuf::from(text)))),
-        "file" if !argument.is_empty() => Ok(Some(LogTarget::File(PathBuf::from(argument)))),
-        "stdio" => Ok(Some(LogTarget::Stdio)),
-        "syslog" => Ok(Some(LogTarget::Syslog(argument.to_owned()))),
-        "socket" if !argument.is_empty() => Ok(Some(LogTarget::Socket(argument.to_owned()))),
-        "fd" => argument
-            .parse()
-            .map(|descriptor| Some(LogTarget::Fd(descriptor)))
-            .map_err(|_| format!("`{argument}` is no descriptor; write fd:2")),
-        _ if NOT_BUILT.contains(&kind) => {
-            let message = format!(
-                "the logger `{kind}` of uWSGI is not built yet, so nothing is logged there; use file:/path, stdio, syslog, fd:N or socket:address"
-            );
-            values.warn(setting, message);
-            Ok(None)
-        }
-        _ => Err(format!(
-            "`{text}` is no logger that Margrave has; write file:/path, stdio, syslog, fd:N or socket:address"
-        )),
-    }
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

@@ -1,6 +1,7 @@
 //! Interpreter and applications.
 
 use super::values::Values;
+use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::settings::{AppSettings, AppTarget, PythonSettings};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         autoreload: autoreload(values),
         catch_exceptions: values.flag("catch-exceptions").unwrap_or(default.catch_exceptions),
         warmup: values.text("warmup").map(str::to_owned),
+        preload_urls: values.flag("preload-urls").unwrap_or(default.preload_urls),
         switch_interval: switch_interval(values).unwrap_or(default.switch_interval),
         optimize: values.bounded("optimize", 0, 2).map_or(default.optimize, |level| level as u8),
     }
@@ -86,7 +88,7 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
                     "`{}` at {} names the application already, so this has no effect; remove one of them",
                     module.name, module.origin
                 );
-                values.warn(setting, message);
+                values.warn_mended(setting, message, Some(Repair::CommentOut));
             }
             None => apps.push(app("", AppTarget::File(PathBuf::from(setting.text())), setting)),
         }
@@ -153,10 +155,10 @@ fn autoreload(values: &mut Values<'_>) -> Option<Duration> {
     let setting = values.last("py-autoreload")?;
     match setting.text().to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" => {
-            values.warn(
-                setting,
-                "a number of seconds is wanted here and uWSGI would read 0; it is taken as 1, write 1",
-            );
+            let repair = Repair::Replace { old: setting.text().to_owned(), new: "1".to_owned() };
+            let message =
+                "a number of seconds is wanted here and uWSGI would read 0; it is taken as 1, write 1";
+            values.warn_mended(setting, message, Some(repair));
             Some(Duration::from_secs(1))
         }
         "false" | "off" | "no" => None,

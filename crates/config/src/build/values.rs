@@ -1,6 +1,7 @@
 //! Access to settings by the usual name of their option, with the checks that its kind asks for.
 
-use crate::diagnostic::Diagnostic;
+use super::forms;
+use crate::diagnostic::{Diagnostic, Repair};
 use crate::loader::Setting;
 use crate::options::{self, Kind, OptionRow, Status};
 use crate::values;
@@ -52,6 +53,12 @@ impl<'a> Values<'a> {
 
     pub fn warn(&mut self, setting: &Setting, message: impl Into<String>) {
         self.findings.push(Diagnostic::warning(&setting.origin, &setting.name, message));
+    }
+
+    /// A warning, with the way to mend the text.
+    pub fn warn_mended(&mut self, setting: &Setting, message: impl Into<String>, repair: Option<Repair>) {
+        let finding = Diagnostic::warning(&setting.origin, &setting.name, message);
+        self.findings.push(finding.mended_by(repair));
     }
 
     /// Whether a flag is on; `None` when it was not given.
@@ -160,7 +167,9 @@ impl<'a> Values<'a> {
     fn filled(&mut self, setting: &'a Setting) -> Option<&'a str> {
         let text = setting.text();
         if text.is_empty() {
-            self.warn(setting, "the value is empty, so the option has no effect; write a value or remove it");
+            let message = "the value is empty, so the option has no effect; write a value or remove it";
+            let finding = Diagnostic::warning(&setting.origin, &setting.name, message);
+            self.findings.push(finding.mended_by(Repair::CommentOut));
         }
         Some(text).filter(|text| !text.is_empty())
     }
@@ -170,12 +179,16 @@ impl<'a> Values<'a> {
         match parsed {
             Ok((value, note)) => {
                 if let Some(note) = note {
-                    self.warn(setting, note);
+                    let (repair, misleads) = forms::repair(setting);
+                    let finding = Diagnostic::warning(&setting.origin, &setting.name, note).mended_by(repair);
+                    self.findings.push(if misleads { finding.misleading() } else { finding });
                 }
                 Some(value)
             }
             Err(message) => {
-                self.error(setting, message);
+                let (repair, _) = forms::repair(setting);
+                let finding = Diagnostic::error(&setting.origin, &setting.name, message);
+                self.findings.push(finding.mended_by(repair));
                 None
             }
         }
@@ -191,5 +204,12 @@ impl Setting {
     /// Whether the option works and its value is of this kind.
     pub fn is_working(&self, kinds: &[Kind]) -> bool {
         self.row.status == Status::Works && kinds.contains(&self.row.kind)
+    }
+
+    /// Whether the option works and a comment behind its value would be a part of it.
+    pub fn is_working_text(&self) -> bool {
+        let ends_by_itself =
+            self.row.kind.is_number() || matches!(self.row.kind, Kind::Flag | Kind::Address | Kind::Mode);
+        self.row.status == Status::Works && !ends_by_itself
     }
 }

@@ -3,17 +3,23 @@
 //! Every file is loaded as `margrave FILE` would load it, environment and included files too, and nothing is started, so
 //! neither Python nor privileges are needed. What a file reads by `exec://` is run, since values come from there.
 
+mod edit;
+mod fix;
+mod overlay;
 mod render;
 
-use crate::diagnostic::{Diagnostic, Severity, Topic};
-use crate::error::Problem;
+pub use fix::{Corrected, FixReport, correct};
+
+use crate::diagnostic::{Diagnostic, Origin, Severity, Topic};
+use crate::envdir;
 use crate::loader::format_of;
+use crate::options::Format;
 use crate::source::split_section;
 use crate::world::{EntryKind, World};
-use crate::{Command, envdir, load};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What `margrave check` is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,10 +30,14 @@ pub struct CheckRequest {
     pub json: bool,
     /// Whether warnings count as errors.
     pub strict: bool,
+    /// Whether corrected copies are wanted.
+    pub fix: bool,
+    /// Where the corrected copy goes (`-` for standard output) instead of beside the file.
+    pub output: Option<String>,
 }
 
 /// How `margrave check` is called.
-pub const USAGE: &str = "usage: margrave check FILE... [--json] [--strict]";
+pub const USAGE: &str = "usage: margrave check FILE... [--json] [--strict] [--fix [-o OUTPUT]]";
 
 impl CheckRequest {
     /// Reads the arguments behind `margrave check`.
@@ -37,11 +47,18 @@ impl CheckRequest {
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut request = Self::default();
         let mut is_option = true;
-        for argument in arguments {
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--" if is_option => is_option = false,
                 "--json" if is_option => request.json = true,
                 "--strict" if is_option => request.strict = true,
+                "--fix" if is_option => request.fix = true,
+                "-o" | "--output" if is_option => {
+                    let output =
+                        arguments.next().ok_or_else(|| format!("{argument} needs a file; {USAGE}"))?;
+                    request.output = Some(output.clone());
+                }
                 "-" => request.files.push(argument.clone()),
                 option if is_option && option.starts_with('-') => {
                     return Err(format!("check has no option {option}; {USAGE}"));
@@ -51,6 +68,9 @@ impl CheckRequest {
         }
         if request.files.is_empty() {
             return Err(format!("check needs a file; {USAGE}; an application is named as `--module check`"));
+        }
+        if request.output.is_some() && !request.fix {
+            return Err(format!("-o names the corrected copy, so it needs --fix; {USAGE}"));
         }
         Ok(request)
     }
@@ -104,6 +124,8 @@ pub struct Finding {
     pub reason: String,
     /// What to do; empty when nothing needs doing.
     pub fix: String,
+    /// Whether `--fix` does it.
+    pub fixable: bool,
 }
 
 /// What was found about one file.
@@ -134,8 +156,12 @@ pub struct CheckReport {
 
 /// Checks files.
 pub fn check(request: &CheckRequest, world: &dyn World) -> CheckReport {
-    let named = request.files.iter().flat_map(|file| files_of(file, world));
-    let files: Vec<FileReport> = named.map(|file| check_file(&file, request.strict, world)).collect();
+    let named: Vec<String> = request.files.iter().flat_map(|file| files_of(file, world)).collect();
+    check_named(&named, request.strict, world)
+}
+
+fn check_named(named: &[String], strict: bool, world: &dyn World) -> CheckReport {
+    let files: Vec<FileReport> = named.iter().map(|file| check_file(file, strict, world)).collect();
     let count = |severity: &str| {
         files.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
     };
@@ -158,31 +184,7 @@ fn files_of(name: &str, world: &dyn World) -> Vec<String> {
 }
 
 fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {
-    let mut args = vec!["margrave".to_owned()];
-    if format_of(file).or_else(|| format_of(split_section(file).0)).is_none() {
-        args.push("--ini".to_owned());
-    }
-    args.push(file.to_owned());
-    let mut found = match load(&args, world) {
-        Ok(loaded) => {
-            let mut found = loaded.notices;
-            found.extend(loaded.diagnostics);
-            found.extend(early_end(&loaded.command));
-            found
-        }
-        Err(error) => {
-            let mut found = error.notices;
-            found.extend(error.diagnostics);
-            found.extend(errors_of(*error.problem));
-            found
-        }
-    };
-    if strict {
-        for finding in found.iter_mut().filter(|finding| finding.severity == Severity::Warning) {
-            finding.severity = Severity::Error;
-        }
-    }
-    crate::diagnostic::sort(&mut found);
+    let found = examine_file(file, strict, world);
     let worst = found.iter().map(|finding| finding.severity).max();
     let verdict = match worst {
         Some(Severity::Error) => Verdict::Fails,
@@ -194,30 +196,35 @@ fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {
     FileReport { file: file.to_owned(), verdict, findings }
 }
 
-/// A file that starts nothing.
-fn early_end(command: &Command) -> Option<Diagnostic> {
-    let message = match command {
-        Command::Run => return None,
-        Command::Exit(code) => {
-            format!("the file ends the program with exit code {code}; remove that option to have the rest checked")
+/// Everything there is to say about one file, in the order of its lines.
+fn examine_file(file: &str, strict: bool, world: &dyn World) -> Vec<Diagnostic> {
+    let mut found = crate::examine(&arguments(file), world);
+    for finding in &mut found {
+        if strict && finding.severity == Severity::Warning {
+            finding.severity = Severity::Error;
         }
-        _ => "the file asks for something else than a start, so its settings were not looked at; remove that option".to_owned(),
-    };
-    Some(Diagnostic::warning(&crate::Origin::Default, "", message))
+        // What is about no line at all is about the file that was asked for.
+        if matches!(finding.origin, Origin::Default | Origin::CommandLine) {
+            finding.origin = Origin::File { file: Arc::from(split_section(file).0), line: 0 };
+        }
+    }
+    found
 }
 
-fn errors_of(problem: Problem) -> Vec<Diagnostic> {
-    match problem {
-        Problem::Invalid(findings) => findings,
-        Problem::Unreadable { origin, source_name, reason } => {
-            vec![Diagnostic::error(&origin, "", format!("cannot read {source_name}: {reason}"))]
-        }
-        Problem::TooLarge { origin, what, limit } => {
-            let message = format!("{what} exceeds the bound of {limit}; split or shorten the configuration");
-            vec![Diagnostic::error(&origin, "", message)]
-        }
-        other => vec![Diagnostic::error(&crate::Origin::Default, "", other.to_string())],
-    }
+/// The command line that starts with a file, whatever its name; a corrected copy has the format of its original.
+fn arguments(file: &str) -> Vec<String> {
+    let (path, _) = split_section(file);
+    let original = path.strip_suffix(fix::SUFFIX).unwrap_or(path);
+    let option = match format_of(original).or_else(|| format_of(file)) {
+        Some(_) if path == original => return vec!["margrave".to_owned(), file.to_owned()],
+        Some(Format::Xml) => "--xml",
+        Some(Format::Yaml) => "--yaml",
+        Some(Format::Json) => "--json",
+        Some(Format::Toml) => "--toml",
+        Some(Format::Sqlite) => "--sqlite",
+        Some(Format::Ini | Format::Other) | None => "--ini",
+    };
+    vec!["margrave".to_owned(), option.to_owned(), file.to_owned()]
 }
 
 impl Finding {
@@ -240,6 +247,7 @@ impl Finding {
             kind: diagnostic.topic.name(),
             reason: reason.to_owned(),
             fix: fix.to_owned(),
+            fixable: diagnostic.repair.is_some(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! file in uWSGI are mended with a warning: a byte order mark, and a comment behind a section name.
 
 use super::{Pair, Parsed, without_line};
-use crate::diagnostic::{Diagnostic, Origin, Topic};
+use crate::diagnostic::{Diagnostic, Origin, Repair, Topic};
 use crate::magic::Line;
 
 /// Reads the pairs of one section.
@@ -33,7 +33,9 @@ pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Pa
     }
     if let Some(origin) = stray {
         let message = "lines before the first [section] are ignored; put them below [uwsgi]";
-        findings.push(Diagnostic::warning(origin, "", message));
+        // With no section at all in the file only one thing can be meant.
+        let repair = sections.is_empty().then(|| Repair::Begin(wanted.to_owned()));
+        findings.push(Diagnostic::warning(origin, "", message).misleading().mended_by(repair));
     }
     let missing = (!sections.iter().any(|name| name == wanted)).then(|| {
         let origin = lines.first().map(|line| without_line(&line.origin)).unwrap_or_default();
@@ -53,13 +55,16 @@ fn section_name(header: &str, origin: &Origin, findings: &mut Vec<Diagnostic>) -
         let message = format!(
             "text behind a section name makes uWSGI ignore the section, and is read as [{name}] here; put the comment on a line of its own"
         );
-        findings.push(Diagnostic::warning(origin, "", message).about(Topic::Differs));
+        let finding = Diagnostic::warning(origin, "", message).about(Topic::Differs);
+        findings.push(finding.misleading().mended_by(Repair::Header(name.to_owned())));
         return name.to_owned();
     }
     let mut name = header.to_owned();
     if name.pop() != Some(']') {
         let message = format!("a section header ends in `]`; as written it names the section `{name}`");
-        findings.push(Diagnostic::warning(origin, "", message));
+        let finding = Diagnostic::warning(origin, "", message).misleading();
+        let is_name = !header.contains([' ', '\t', ']', '[']);
+        findings.push(finding.mended_by(is_name.then(|| Repair::Header(header.to_owned()))));
     }
     name
 }

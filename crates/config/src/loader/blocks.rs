@@ -111,13 +111,18 @@ impl Loader<'_> {
 
     /// Refuses blocks that are open at the end of their source.
     pub(super) fn close_blocks(&mut self) -> Result<(), Halt> {
-        match self.blocks.first() {
+        let open = if self.problems.is_some() { self.blocks.last() } else { self.blocks.first() };
+        match open {
             None => Ok(()),
             Some(block) => {
                 let end = if matches!(block.directive, Directive::For(_)) { "endfor" } else { "endif" };
                 let message =
                     format!("this block has no end and would swallow all that follows; add `{end} =`");
-                Err(Diagnostic::error(&block.origin, &block.key, message).into())
+                let (key, origin) = (block.key.clone(), block.origin.clone());
+                self.tolerate(Err(Diagnostic::error(&origin, &key, message).into()), &key, &origin)?;
+                // In a check only: the lines within are looked at too.
+                self.close_block(end.to_owned(), None, origin)?;
+                self.close_blocks()
             }
         }
     }

@@ -88,6 +88,7 @@ impl Loader<'_> {
             Directive::Help => {
                 return Err(Halt::Command(Command::Help(value.filter(|topic| !topic.is_empty()))));
             }
+            Directive::Get if self.problems.is_some() => return Err(Halt::Command(Command::Exit(0))),
             Directive::Get => self.asked.push(given.to_owned()),
             Directive::ShowConfig => self.wants_show = values::truth(given),
             Directive::AppendData => return Err(Halt::Command(Command::AppendData(PathBuf::from(given)))),

@@ -62,7 +62,14 @@ impl Loader<'_> {
             let entry = &self.raw.entries[at];
             let Some(value) = entry.value.clone().filter(|_| !entry.is_done) else { continue };
             let (key, origin) = (entry.key.clone(), entry.origin.clone());
-            match expand::expand(&value, symbol, |name| resolve(self, name, &origin))? {
+            let expansion = match expand::expand(&value, symbol, |name| resolve(self, name, &origin)) {
+                Ok(expansion) => expansion,
+                Err(problem) => {
+                    self.tolerate(Err(problem.into()), &key, &origin)?;
+                    continue;
+                }
+            };
+            match expansion {
                 Expansion::Unchanged => {}
                 Expansion::Changed(text) => {
                     self.expanded_bytes += text.len();
@@ -78,7 +85,7 @@ impl Loader<'_> {
                 Expansion::Endless => {
                     let message =
                         "the value grows without end, perhaps since it refers to itself; break the circle";
-                    return Err(Diagnostic::error(&origin, &key, message).into());
+                    self.tolerate(Err(Diagnostic::error(&origin, &key, message).into()), &key, &origin)?;
                 }
             }
         }

@@ -1,11 +1,10 @@
 //! Keys that are no options: placeholders when something refers to them, otherwise probably slips.
 
-use super::{Halt, Loader};
-use crate::diagnostic::{Diagnostic, Origin, Topic};
+use super::{Halt, Loader, slips};
+use crate::diagnostic::{Diagnostic, Repair, Topic};
 use crate::error::Problem;
-use crate::options::{self, Argument};
+use crate::options;
 use crate::raw::Entry;
-use crate::suggest;
 use std::collections::HashSet;
 
 impl Loader<'_> {
@@ -18,15 +17,25 @@ impl Loader<'_> {
                 && !self.custom.iter().any(|option| option.name == entry.key)
                 && !entry.is_placeholder
         };
+        let is_meant =
+            |entry: &&Entry| self.referenced.contains(&entry.key) || assigned.contains(entry.key.as_str());
         if self.strict {
-            let errors: Vec<Diagnostic> = entries.iter().filter(unknown).map(strict_error).collect();
-            return if errors.is_empty() { Ok(()) } else { Err(Problem::Invalid(errors).into()) };
+            let errors: Vec<Diagnostic> =
+                entries.iter().filter(unknown).map(|entry| strict_error(entry, is_meant(&entry))).collect();
+            let Some(first) = errors.first() else { return Ok(()) };
+            let (key, origin) = (first.option.clone(), first.origin.clone());
+            return self.tolerate(Err(Problem::Invalid(errors).into()), &key, &origin);
         }
         let warnings: Vec<Diagnostic> = entries
             .iter()
             .filter(unknown)
-            .filter(|entry| !self.referenced.contains(&entry.key) && !assigned.contains(entry.key.as_str()))
-            .map(|entry| Diagnostic::warning(&entry.origin, &entry.key, explain(entry)).about(Topic::Unknown))
+            .filter(|entry| !is_meant(entry))
+            .map(|entry| {
+                let (message, repair) = slips::explain(entry);
+                Diagnostic::warning(&entry.origin, &entry.key, message)
+                    .about(Topic::Unknown)
+                    .mended_by(repair)
+            })
             .collect();
         self.findings.extend(warnings);
         Ok(())
@@ -40,54 +49,12 @@ impl Loader<'_> {
     }
 }
 
-fn strict_error(entry: &Entry) -> Diagnostic {
-    let message = format!(
-        "{}; `strict` allows placeholders only by `set-placeholder = {}=...`",
-        explain(entry),
-        entry.key
-    );
-    Diagnostic::error(&entry.origin, &entry.key, message).about(Topic::Unknown)
-}
-
-/// What was probably meant.
-fn explain(entry: &Entry) -> String {
-    let key = entry.key.as_str();
-    let value = entry.value.as_deref().unwrap_or_default();
-    let (first, rest) = key.split_once([' ', '\t']).unwrap_or((key, ""));
-    if let Some(row) = options::find(first).filter(|_| !rest.is_empty()) {
-        let rest = rest.trim();
-        let meant = match (row.argument, value) {
-            (Argument::None, _) => format!("{first} = true"),
-            (_, "") => format!("{first} = {rest}"),
-            (_, value) => format!("{first} = {rest}={value}"),
-        };
-        return format!("there is no such option; `=` is missing behind `{first}`, write `{meant}`");
-    }
-    if let Some((name, colon_value)) =
-        key.split_once(':').filter(|(name, _)| options::find(name.trim()).is_some())
-    {
-        return format!(
-            "there is no such option; write `{} = {}`, with `=`",
-            name.trim(),
-            colon_value.trim()
-        );
-    }
-    if key.starts_with('[') || key.starts_with("//") || key.starts_with("--") {
-        let meant = options::find(key.trim_start_matches('-')).map(|row| row.name());
-        return match meant {
-            Some(name) => format!("options in files have no dashes; write `{name} = {value}`"),
-            None => "this is neither an option nor a comment; comments begin with `;` or `#`".to_owned(),
-        };
-    }
-    let subject = if matches!(entry.origin, Origin::Environment) {
-        format!("UWSGI_{} names no option", key.to_uppercase().replace('-', "_"))
-    } else {
-        "there is no such option".to_owned()
-    };
-    match suggest::option_for(key) {
-        Some(meant) => format!("{subject}; did you mean `{meant}`?"),
-        None => format!(
-            "{subject} and nothing refers to %({key}); if the application reads it from uwsgi.opt write `set-placeholder = {key}=...`, else remove it"
-        ),
-    }
+fn strict_error(entry: &Entry, is_meant: bool) -> Diagnostic {
+    let (explanation, repair) = slips::explain(entry);
+    let placeholder =
+        Repair::Rewrite { name: "set-placeholder".to_owned(), before: format!("{}=", entry.key) };
+    let repair = if is_meant { Some(placeholder) } else { repair };
+    let message =
+        format!("{explanation}; `strict` allows placeholders only by `set-placeholder = {}=...`", entry.key);
+    Diagnostic::error(&entry.origin, &entry.key, message).about(Topic::Unknown).mended_by(repair)
 }

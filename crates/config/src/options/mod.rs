@@ -63,6 +63,8 @@ pub enum Kind {
     Flag,
     /// A whole number from 0.
     Integer,
+    /// A whole number that may be negative.
+    Signed,
     /// A whole number of bytes.
     Bytes,
     /// A number of mebibytes, with or without a decimal point.
@@ -81,8 +83,36 @@ pub enum Kind {
     Path,
     /// `name=value`.
     KeyValue,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A regular expression.
+    Regex,
+    /// `package.module`, `package.module:object` or `package.module:factory()`.
+    Module,
+    /// One word.
+    Name,
+    /// A user or group, by name or number.
+    User,
+    /// `user` or `user:group`.
+    Owner,
     /// Any text.
     Text,
+}
+
+impl Kind {
+    /// Whether the value is a number of something.
+    pub const fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::Integer
+                | Self::Signed
+                | Self::Bytes
+                | Self::Megabytes
+                | Self::Seconds
+                | Self::Duration
+                | Self::Milliseconds
+        )
+    }
 }
 
 /// Whether Margrave does what an option says.

@@ -8,9 +8,9 @@ const NO_PASTE: &str =
 
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
-    value(&["module", "wsgi"], Kind::Text, "The application: `package.module`, `package.module:callable` or `package.module:factory()`.").short('w').works(),
+    value(&["module", "wsgi"], Kind::Module, "The application: `package.module`, `package.module:callable` or `package.module:factory()`.").short('w').works(),
     value(&["wsgi-file", "file"], Kind::Path, "The application: a Python file.").works(),
-    value(&["callable"], Kind::Text, "Name of the application object; `application` by default.").works(),
+    value(&["callable"], Kind::Name, "Name of the application object; `application` by default.").works(),
     value(&["mount"], Kind::KeyValue, "An application below a path, as `/path=module:callable` or `/path=file.py`.").list().works(),
     value(&["home", "virtualenv", "venv", "pyhome"], Kind::Path, "Virtual environment whose Python and packages are used.").short('H').works(),
     value(&["python"], Kind::Path, "Python interpreter to run, as a path or a name; in uWSGI this runs a script.").works(),
@@ -23,6 +23,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["py-autoreload", "py-auto-reload", "python-autoreload", "python-auto-reload"], Kind::Seconds, "Reloads when a module changes, looking every so many seconds.").works(),
     flag(&["catch-exceptions"], "Shows the traceback to the client; for development.").works(),
     value(&["warmup"], Kind::Text, "Path requested once before workers are forked, so that they share more memory; new in Margrave.").works(),
+    value(&["preload-urls"], Kind::Flag, "Imports the URL configuration of a Django site before workers are forked, on by default; a reload into a broken one is rolled back; new in Margrave.").optional().works(),
     value(&["switch-interval"], Kind::Duration, "How long a Python thread runs before another may; new in Margrave.").works(),
     flag(&["enable-threads"], "Lets threads of the application run.").short('T').accepted("threads of the application always run"),
     value(&["optimize"], Kind::Integer, "Level of Python's -O.").short('O').works(),

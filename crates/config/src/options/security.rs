@@ -6,12 +6,12 @@ const USE_CONTAINERS: &str = "Margrave builds no jails: let the service manager 
 
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
-    value(&["uid"], Kind::Text, "User to run as, by name or number.").works(),
-    value(&["gid"], Kind::Text, "Group to run as, by name or number.").works(),
+    value(&["uid"], Kind::User, "User to run as, by name or number.").works(),
+    value(&["gid"], Kind::User, "Group to run as, by name or number.").works(),
     value(&["umask"], Kind::Mode, "Mask of permission bits for new files.").works(),
-    value(&["add-gid"], Kind::Text, "Adds a supplementary group.").list(),
-    value(&["immediate-uid"], Kind::Text, "User to run as from the very start."),
-    value(&["immediate-gid"], Kind::Text, "Group to run as from the very start."),
+    value(&["add-gid"], Kind::User, "Adds a supplementary group.").list(),
+    value(&["immediate-uid"], Kind::User, "User to run as from the very start."),
+    value(&["immediate-gid"], Kind::User, "Group to run as from the very start."),
     flag(&["no-initgroups"], "Does not take the supplementary groups of the user."),
     value(&["cap"], Kind::Text, "Capabilities to keep."),
     flag(&["master-as-root"], "Keeps the master at root."),
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["limit-as"], Kind::Megabytes, "Largest address space of a process."),
     value(&["limit-nproc"], Kind::Integer, "Most processes of the user."),
     value(&["max-fd"], Kind::Integer, "Most descriptors of a process.").accepted("no table is sized by the limit, and the limit of the system is used in full"),
-    value(&["prio"], Kind::Text, "Nice value of the processes."),
+    value(&["prio"], Kind::Signed, "Nice value of the processes."),
     value(&["cpu-affinity"], Kind::Integer, "Processors per worker."),
     value(&["ksm"], Kind::Integer, "Lets the kernel merge equal memory pages.").optional(),
     flag(&["never-swap"], "Locks memory."),
@@ -50,5 +50,5 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["namespace-keep-mount"], Kind::Path, "Keeps a mount in the new namespace.").list(),
     value(&["namespace-net", "ns-net"], Kind::Text, "Runs in a network namespace."),
     value(&["pam"], Kind::Text, "Opens a PAM session."),
-    value(&["pam-user"], Kind::Text, "User of the PAM session."),
+    value(&["pam-user"], Kind::User, "User of the PAM session."),
 ];

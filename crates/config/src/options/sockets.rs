@@ -4,6 +4,7 @@ use super::{Kind, OptionRow, flag, value};
 
 const NO_TLS: &str =
     "Margrave does not speak TLS yet: end TLS in the proxy in front, and use `http-socket` or `socket` here";
+const PROTOCOLS: &[&str] = &["uwsgi", "http", "http11", "fastcgi", "fastcgi-nph", "scgi", "scgi-nph"];
 const ONE_MODIFIER: &str = "Margrave serves Python only, whatever the modifier says";
 
 #[rustfmt::skip] // One row a line: a table.
@@ -13,10 +14,10 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["http-socket"], Kind::Address, "Listens for HTTP in the workers.").list().works(),
     value(&["http11-socket"], Kind::Address, "Listens for HTTP in the workers; the same as `http-socket`, which keeps connections too.").list().works(),
     value(&["http", "httprouter"], Kind::Address, "Listens for HTTP; served by the workers themselves, without a router process.").list().works(),
-    value(&["protocol", "socket-protocol"], Kind::Text, "What sockets named by `socket` speak: uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph.").works(),
+    value(&["protocol", "socket-protocol"], Kind::Choice(PROTOCOLS), "What sockets named by `socket` speak: uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph.").works(),
     value(&["listen"], Kind::Integer, "Connections that may wait to be accepted, per socket.").short('l').works(),
     value(&["chmod-socket", "chmod"], Kind::Mode, "Permission bits of UNIX sockets; 666 when no value is given.").optional().short('C').works(),
-    value(&["chown-socket"], Kind::Text, "Owner of UNIX sockets as user or user:group.").works(),
+    value(&["chown-socket"], Kind::Owner, "Owner of UNIX sockets as user or user:group.").works(),
     flag(&["reuse-port"], "Sets SO_REUSEPORT on TCP sockets.").works(),
     flag(&["abstract-socket"], "Makes every UNIX socket one of the abstract namespace.").short('a').works(),
     value(&["socket-timeout"], Kind::Seconds, "Longest silence of a client while it sends a request or takes the answer.").short('z').works(),

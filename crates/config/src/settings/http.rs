@@ -15,10 +15,36 @@ pub struct HttpSettings {
     pub body_memory: usize,
     /// `http-keepalive`: idle time of a connection between requests; `None` = keep-alive off.
     pub keepalive: Option<Duration>,
-    /// `http-timeout`/`socket-timeout`: longest silence while reading a head or body or writing.
-    pub io_timeout: Duration,
+    /// `body-file-limit`: bytes of a body read ahead, in memory and file together, before the app starts on it.
+    pub body_file: u64,
+    /// `body-read-warning`: one read of a body that takes more bytes than this is logged.
+    pub body_read_warning: u64,
+    /// `drain-limit`: bytes of a body that nobody has read which are dropped to keep the connection.
+    pub drain_limit: u64,
+    /// `keepalive-requests`: requests on one connection; 0 = no cap.
+    pub keepalive_requests: u32,
+    /// `http-headers-timeout`: longest time for a whole request head.
+    pub head_timeout: Duration,
+    /// `body-timeout`, else `http-timeout`/`socket-timeout`: longest silence within a body.
+    pub body_timeout: Duration,
+    /// `write-timeout`, else `http-timeout`/`socket-timeout`: longest time in which a client takes nothing.
+    pub write_timeout: Duration,
+    /// `min-rate`: bytes a second that a client has to send or take on average; 0 = no such rule.
+    pub min_rate: u64,
     /// Bytes of response kept per connection before the app is made to wait.
     pub write_buffer: usize,
+    /// `write-file-limit`: bytes of response kept in a file for a slow client whose thread is needed elsewhere.
+    pub write_file: u64,
+    /// `max-vars`: fields of a head, variables of a front server's request; `None` = the decoders' own bounds.
+    pub max_vars: Option<usize>,
+    /// `max-field-size`: bytes of one field; `None` = as large as a head.
+    pub max_field_size: Option<usize>,
+    /// `max-target-size`: bytes of a request target.
+    pub max_target_size: usize,
+    /// `max-chunk-line`: bytes of a line that begins a chunk.
+    pub max_chunk_line: usize,
+    /// `max-trailers-size`: bytes of all trailers of a body.
+    pub max_trailers_size: usize,
     /// `forwarded-allow`: peers whose `X-Forwarded-Proto` is believed.
     pub forwarded_allow: Trust,
     /// `enable-proxy-protocol`: peers that are believed may begin an HTTP connection with the PROXY protocol.
@@ -38,8 +64,21 @@ impl Default for HttpSettings {
             limit_post: None,
             body_memory: 256 * 1024,
             keepalive: Some(Duration::from_secs(75)),
-            io_timeout: Duration::from_secs(60),
+            body_file: 128 * 1024 * 1024,
+            body_read_warning: 8 * 1024 * 1024,
+            drain_limit: 1024 * 1024,
+            keepalive_requests: 0,
+            head_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            min_rate: 100,
             write_buffer: 1024 * 1024,
+            write_file: 256 * 1024 * 1024,
+            max_vars: None,
+            max_field_size: None,
+            max_target_size: 32 * 1024,
+            max_chunk_line: 4096,
+            max_trailers_size: 16 * 1024,
             forwarded_allow: Trust::Private,
             proxy_protocol: false,
             underscore_headers: false,

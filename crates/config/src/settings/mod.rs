@@ -20,7 +20,7 @@ pub use emperor::EmperorSettings;
 pub use host::HostSettings;
 pub use http::{HttpSettings, Trust};
 pub use listen::{Address, ListenSettings, ListenerSettings, Protocol};
-pub use log::{LogSettings, LogTarget};
+pub use log::{LogEncoder, LogEncoding, LogRoute, LogSettings, LogTarget, Logger, RemoteSyslog};
 pub use process::ProcessSettings;
 pub use python::{AppSettings, AppTarget, PythonSettings};
 pub use reload::{ExceptionRules, ReloadSettings};

@@ -56,6 +56,8 @@ pub struct PythonSettings {
     pub catch_exceptions: bool,
     /// `warmup`: path requested once in the zygote before the first fork.
     pub warmup: Option<String>,
+    /// `preload-urls`: import the URL configuration of a Django site in the zygote.
+    pub preload_urls: bool,
     /// `switch-interval`: the interpreter's thread switch interval.
     pub switch_interval: Duration,
     /// `optimize` / `py-optimize`.
@@ -78,6 +80,7 @@ impl Default for PythonSettings {
             autoreload: None,
             catch_exceptions: false,
             warmup: None,
+            preload_urls: true,
             switch_interval: Duration::from_micros(500),
             optimize: 0,
         }

@@ -36,7 +36,7 @@ fn each_kind_of_finding_has_its_line_and_its_exit_code() {
         ("[other] # x\n", "warning differs 3 ", 1),
         ("ssl-enable3 = 1\n", "error refused 3 ssl-enable3", 2),
         ("processes = x\n", "error invalid 3 processes", 2),
-        ("include = none.ini\n", "error invalid 3 ", 2),
+        ("include = none.ini\n", "error invalid 3 include", 2),
         ("if-env = A\n", "error invalid 3 if-env", 2),
     ] {
         let expected: Vec<&str> = expected.lines().collect();
@@ -114,7 +114,7 @@ fn json_report_has_every_field() {
                 "verdict": "differs",
                 "findings": [{
                     "file": "s.ini", "line": 3, "option": "vaccum", "severity": "warning", "kind": "unknown",
-                    "reason": "there is no such option", "fix": "did you mean `vacuum`?",
+                    "reason": "there is no such option", "fix": "did you mean `vacuum`?", "fixable": true,
                 }],
             }],
             "errors": 0, "warnings": 1, "notes": 0, "exit_code": 1,
@@ -147,4 +147,16 @@ fn directory_stands_for_the_configuration_files_in_it() {
     assert_eq!((names, all.exit_code), (vec!["sites/a.yaml", "sites/b.ini"], 0));
     let (none, _) = report(&files, "none");
     assert!(none.files[0].findings[0].reason.contains("it is a directory"), "{none:?}");
+}
+
+#[test]
+fn reading_goes_on_behind_what_would_end_a_start() {
+    let options = "if-not-env = A\ninclude = none.ini\nset = x\nexit = 3\nblacklist = lazy\nlazy = 1\n\
+                   end-blacklist =\nenv = A=@(none)\nversion = 1\nif-env = A\nendfor =\nif-env = PATH\n\
+                   processes = x\nvaccum = 1\n";
+    let (found, code) = kinds(options, false);
+    let expected = "error invalid 3 if-not-env\nerror invalid 4 include\nerror invalid 5 set\nwarning trap 6 exit\n\
+                    error invalid 8 lazy\nerror invalid 10 env\nwarning trap 11 version\nnote differs 12 if-env\n\
+                    note differs 14 if-env\nerror invalid 14 if-env";
+    assert_eq!((found.join("\n").as_str(), code), (expected, 2));
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod documents;
+mod fix;
 mod messages;
 mod patterns;
 mod robustness;

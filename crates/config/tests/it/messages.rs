@@ -50,8 +50,8 @@ fn unknown_keys_are_named_with_a_suggestion() {
 
 #[test]
 fn slips_of_typing_are_recognized() {
-    check("static-map /a = /b", "`=` is missing behind `static-map`, write `static-map = /a=/b`");
-    check("env DJANGO = x", "`=` is missing behind `env`, write `env = DJANGO=x`");
+    check("static-map /a = /b", "it is read as `static-map = /a=/b`");
+    check("env DJANGO = x", "site.ini:2: env: `=` is missing behind `env`, so that uWSGI ignores the line");
     check("master true", "`=` is missing behind `master`, write `master = true`");
     check("socket /tmp/x.sock", "write `socket = /tmp/x.sock`");
     check("processes: 4", "write `processes = 4`, with `=`");
@@ -108,13 +108,54 @@ fn expressions_that_nothing_replaces_are_named() {
 }
 
 #[test]
-fn quotes_are_kept_and_named() {
-    check("chdir = \"/srv\"", "the quotes in `\"/srv\"` are part of the value; remove them");
-    check("env=\"A=1\"", "the quotes in `\"A=1\"` are part of the value");
-    check("env = A='1'", "are part of the value; remove them");
-    check("socket = \"/run/a.sock\"", "the quotes in");
-    check_error("http = \":8000\"", "site.ini:2: http: \":8000\" has quotes; remove them");
-    check_error("processes = \"4\"", "site.ini:2: processes: \"4\" is no number; remove the quotes");
+fn quotes_are_named_and_left_out_where_they_cannot_be_meant() {
+    let left_out = "for a part of the value, here they are left out; write";
+    for option in [
+        "chdir = \"/srv\"",
+        "env=\"A=1\"",
+        "socket = '/run/a.sock'",
+        "http = \":8000\"",
+        "processes = \"4\"",
+        "module = \"app:app\"",
+        "uid = \"nobody\"",
+    ] {
+        check(option, left_out);
+        let mut settings = run_options(option).unwrap().settings;
+        settings.opt.clear();
+        let shown = format!("{settings:?}");
+        let value = option.split_once('=').unwrap().1.trim().trim_matches(['"', '\'']);
+        assert!(!shown.contains(&format!("\\\"{value}")), "{shown}");
+    }
+    check("env = A='1'", "the quotes in `A='1'` are part of the value; remove them");
+    check("procname = \"site\"", "the quotes in `\"site\"` are part of the value; remove them");
+    check("disable-logging = \"false\"", "\"false\" counts as true because of its quotes; write false");
+    check_error("processes = \"many\"", "`many` is no number");
+}
+
+#[test]
+fn strict_refuses_what_misleads_and_nothing_else() {
+    for option in [
+        "vaccum = 1",
+        "static-map /a = /b",
+        "procname = site ; main",
+        "chdir = \"/srv\"",
+        "disable-logging = false ; keep",
+        "listen = 1k",
+        "[other",
+    ] {
+        check_error(&format!("strict = true\n{option}"), "site.ini:3: ");
+    }
+    for option in [
+        "processes = 2 ; two",
+        "master = true ; always",
+        "hook-master-start = unix_signal:15 gracefully_kill_them_all",
+        "plugins = python3",
+        "post-buffering = true",
+        "chdir = $(NOT_SET)/x",
+    ] {
+        let outcome = run_options(&format!("strict = true\n{option}"));
+        assert!(outcome.is_ok(), "{option}: {outcome:?}");
+    }
 }
 
 #[test]
@@ -143,6 +184,12 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
     check_error("logger = nolog:x", "is no logger that Margrave has");
+    check_error("logger = rsyslog:h,me,192", "`192` is no priority");
+    check_error("log-route = db x", "no logger is named `db`");
+    check_error("logger = db stdio\nlog-route = db", "`db` has no pattern");
+    check_error("log-drain = (", "is no regular expression");
+    check_error("log-encoder = base64", "is no encoder that Margrave has");
+    check_error("log-encoder = format", "`format` needs a template");
     for mode in ["66", "6660", "1234", "0", "66 ; x"] {
         check_error(&format!("chmod-socket = {mode}"), "write exactly three octal digits such as 660");
     }
@@ -203,7 +250,7 @@ fn what_uwsgi_starts_with_is_no_reason_to_refuse() {
     check("mount = example.com|/a=app", "mounting at a host is not built yet, so this has no effect");
     check("mount = example.com|/a=app", "write `mount = /a=...`, without `example.com|`");
     check("mount = a=app", "`a` is no path, so no request gets there and this has no effect");
-    check("logger = rsyslog:127.0.0.1:514,x", "the logger `rsyslog` of uWSGI is not built yet");
+    check("logger = redislog:127.0.0.1:6379,x", "Margrave has no logger `redislog`");
     for mode in ["660", "0660", "0o660", "660 ; x"] {
         let loaded = run_options(&format!("socket = /a\nchmod-socket = {mode}")).expect(mode);
         assert_eq!(loaded.settings.listen.chmod, Some(0o660), "{mode}");

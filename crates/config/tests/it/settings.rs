@@ -1,7 +1,9 @@
 //! From options to [`Settings`]: what wins, what adds up, what each value becomes.
 
 use crate::{run, run_options};
-use margrave_config::settings::{Address, AppTarget, LogTarget, Protocol, Trust};
+use margrave_config::settings::{
+    Address, AppTarget, LogEncoder, LogEncoding, LogRoute, LogTarget, Logger, Protocol, RemoteSyslog, Trust,
+};
 use margrave_config::{Command, MemoryWorld, Settings};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -174,9 +176,26 @@ fn units_of_values() {
     assert_eq!(found.log.log_slow, Some(Duration::from_millis(250)));
     assert_eq!(found.python.switch_interval, Duration::from_millis(1));
     assert_eq!((found.http.buffer_size, found.http.body_memory), (32_768, 8192));
-    assert_eq!(found.http.io_timeout, Duration::from_secs(300));
+    let timeouts = (found.http.head_timeout, found.http.body_timeout, found.http.write_timeout);
+    assert_eq!(timeouts, (Duration::from_secs(300), Duration::from_secs(300), Duration::from_secs(300)));
     assert_eq!(found.http.keepalive, Some(Duration::from_secs(5)));
     assert_eq!(found.host.umask, Some(0o22));
+}
+
+#[test]
+fn limits_of_requests_have_names() {
+    let found = settings(
+        "max-vars = 90\nmax-field-size = 8190\nmax-target-size = 4094\nmax-chunk-line = 99\nmax-trailers-size = 98\nkeepalive-requests = 97\n\
+         http-headers-timeout = 10\nhttp-timeout = 20\nwrite-timeout = 30\nmin-rate = 0\nbody-file-limit = 96\nwrite-file-limit = 0\n\
+         drain-limit = 95\nbody-read-warning = 3\n",
+    )
+    .http;
+    assert_eq!((found.max_vars, found.max_field_size), (Some(90), Some(8190)));
+    assert_eq!((found.max_target_size, found.max_chunk_line, found.max_trailers_size), (4094, 99, 98));
+    let seconds = [found.head_timeout, found.body_timeout, found.write_timeout].map(|time| time.as_secs());
+    assert_eq!((seconds, found.keepalive_requests, found.min_rate), ([10, 20, 30], 97, 0));
+    assert_eq!((found.body_file, found.write_file, found.drain_limit), (96, 0, 95));
+    assert_eq!(found.body_read_warning, 3 << 20);
 }
 
 #[test]
@@ -195,6 +214,10 @@ fn keep_alive_has_words_and_numbers() {
     }
 }
 
+fn unnamed(target: LogTarget) -> Logger {
+    Logger { name: None, target }
+}
+
 #[test]
 fn logs_go_where_they_are_sent() {
     let log = settings(
@@ -203,15 +226,65 @@ fn logs_go_where_they_are_sent() {
     .log;
     assert_eq!(
         log.loggers,
-        [LogTarget::File("/a".into()), LogTarget::Stdio, LogTarget::Syslog(String::new())]
+        [LogTarget::File("/a".into()), LogTarget::Stdio, LogTarget::Syslog(String::new())].map(unnamed)
     );
-    assert_eq!(log.request_loggers, [LogTarget::Socket("127.0.0.1:1".to_owned())]);
-    assert!(log.through_master);
+    let socket = LogTarget::Socket { address: "127.0.0.1:1".to_owned(), prefix: String::new() };
+    assert_eq!(log.request_loggers, [Logger { name: Some("main".to_owned()), target: socket }]);
+    assert!(log.is_collected());
     assert_eq!(log.max_size, Some(9));
     assert_eq!(log.date.as_deref(), Some("%a %b %e %H:%M:%S %Y"));
     assert_eq!(log.format.as_deref(), Some("%(addr) %(uri)"), "names that are nothing stay");
     assert_eq!(settings("log-date = %%Y").log.date.as_deref(), Some("%Y"));
-    assert!(!settings("logto = /x").log.through_master);
+    assert!(!settings("logto = /x").log.is_collected());
+}
+
+#[test]
+fn loggers_have_names_routes_and_encoders() {
+    let log = settings(
+        "logger = db file:/db\nlogger = pipe:cat > x\nlogger = rsyslog:h,me\nlog-route = db (?i)sql\nlog-encoder = json:db {\"m\":\"${msg}\"}\n\
+         log-encoder = nl\nlog-drain = ^debug\nlog-filter = keep\nlog-req-drain = healthz\n",
+    )
+    .log;
+    let remote = RemoteSyslog {
+        address: "h:514".into(),
+        ident: Some("me".into()),
+        priority: 29,
+        packet: 1024,
+        splits: false,
+    };
+    let named = Logger { name: Some("db".into()), target: LogTarget::File("/db".into()) };
+    assert_eq!(
+        log.loggers,
+        [named, unnamed(LogTarget::Pipe("cat > x".into())), unnamed(LogTarget::RemoteSyslog(remote))]
+    );
+    assert_eq!(log.routes, [LogRoute { logger: "db".into(), pattern: "(?i)sql".into() }]);
+    let json =
+        LogEncoder { logger: Some("db".into()), encoding: LogEncoding::Json("{\"m\":\"${msg}\"}".into()) };
+    assert_eq!(log.encoders, [json, LogEncoder { logger: None, encoding: LogEncoding::Newline }]);
+    assert_eq!(
+        (log.drains, log.filters, log.request_drains),
+        (vec!["^debug".to_owned()], vec!["keep".to_owned()], vec!["healthz".to_owned()])
+    );
+}
+
+#[test]
+fn json_request_lines_are_known_by_their_format() {
+    for (options, is_json, format) in [
+        ("", false, None),
+        (
+            "log-format = {\"a\": \"%(uri)\", \"b\": %(status)}",
+            true,
+            Some("{\"a\": \"%(uri)\", \"b\": %(status)}"),
+        ),
+        ("log-format = {%(uri)}", false, Some("{%(uri)}")),
+        ("log-format = %(uri)", false, Some("%(uri)")),
+        ("log-json = uri, my\"var", true, Some("{\"uri\":%(uri),\"my\\\"var\":%(my\"var)}")),
+        ("log-json = false", false, None),
+    ] {
+        let log = settings(options).log;
+        assert_eq!((log.format_is_json, log.format.as_deref()), (is_json, format), "{options}");
+    }
+    assert!(settings("log-json").log.is_collected());
 }
 
 #[test]
@@ -350,7 +423,7 @@ fn relative_sockets_and_watched_files_count_from_chdir_and_the_first_files_do_no
     );
     assert_eq!(found.stats.address, Some(Address::Unix("/srv/app/s.sock".into())));
     assert_eq!(found.process.touch_reload, [std::path::PathBuf::from("/srv/app/t")]);
-    assert_eq!(found.log.loggers, [LogTarget::File("/srv/app/g.log".into())]);
+    assert_eq!(found.log.loggers, [unnamed(LogTarget::File("/srv/app/g.log".into()))]);
     assert_eq!(found.host.pidfile2, Some("/srv/app/p2.pid".into()));
     assert_eq!(found.host.pidfile, Some("p.pid".into()));
     assert_eq!(found.log.logto, Some("l.log".into()));

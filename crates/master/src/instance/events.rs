@@ -27,6 +27,7 @@ impl Instance {
             Source::Listener(_) => self.handle(Event::Connection),
             Source::Check => self.handle(Event::Check),
             Source::Log => self.handle(Event::Log),
+            Source::LogMoved => self.handle(Event::LogMoved),
             Source::Stats => self.handle(Event::Stats),
             Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
         }
@@ -113,6 +114,7 @@ impl Instance {
                     collector.drain(&self.parts.log);
                 }
             }
+            Event::LogMoved => self.spread_output(),
             Event::Stats => self.answer_stats(),
             Event::StatsClient(number) => {
                 if let Some(stats) = &mut self.parts.stats {

@@ -1,12 +1,13 @@
 //! The running master: waits for events, tells the supervisor what happened, performs what it decides.
 //!
 //! A part of its work has a file each: `events` (what happens), `processes` (what zygotes and workers say), `look` (what
-//! is due by time), `orders` (what operators want), `reload`, `perform` (what the supervisor decided), `bounds` (the
+//! is due by time), `orders` (what operators want), `reload`, `logs`, `perform` (what the supervisor decided), `bounds` (the
 //! beginning and the end).
 
 mod bounds;
 mod events;
 mod inquiry;
+mod logs;
 mod look;
 mod orders;
 mod perform;
@@ -35,7 +36,7 @@ use margrave_lifecycle::order::Order;
 use margrave_lifecycle::supervisor::{self, Level, Supervisor};
 use margrave_sys::clock::{monotonic, wall};
 use margrave_sys::notify::Notifier;
-use margrave_sys::poller::{Events, Poller};
+use margrave_sys::poller::{Events, Poller, Waker};
 use margrave_sys::process;
 use margrave_sys::signal::Signals;
 use std::collections::{BTreeMap, VecDeque};
@@ -113,6 +114,8 @@ pub struct Instance {
     queue: VecDeque<supervisor::Event>,
     buffer: Vec<u8>,
     exit: Option<(i32, Option<String>)>,
+    /// Woken when standard error has become another file.
+    moved: Waker,
 }
 
 impl Instance {
@@ -133,6 +136,9 @@ impl Instance {
         if let Some(stats) = &parts.stats {
             stats.watch(&poller)?;
         }
+        let moved = Waker::new().map_err(StartError::system("make an eventfd"))?;
+        let added = poller.add_readable(&moved, Source::LogMoved.token());
+        added.map_err(StartError::system("watch the log"))?;
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touch = inlets::touches(&parts.settings);
         let fifos = Fifos::open(&parts.settings, &poller)?;
@@ -162,6 +168,7 @@ impl Instance {
             queue: VecDeque::new(),
             buffer: vec![0; MAX_MESSAGE],
             exit: None,
+            moved,
         };
         instance.watch_files();
         Ok(instance)
@@ -169,6 +176,7 @@ impl Instance {
 
     /// Runs until the instance has ended; its exit code.
     pub fn run(mut self) -> i32 {
+        self.start_log();
         self.tell(supervisor::Event::Start(policy(&self.parts.settings)));
         let mut events = Events::with_capacity(64);
         let (code, reason) = loop {
@@ -195,6 +203,7 @@ impl Instance {
         if let Some(collector) = &mut self.parts.collector {
             collector.finish(&self.parts.log);
         }
+        self.parts.log.finish();
         let mut promise = std::mem::replace(&mut self.parts.promise, Promise::to_nobody());
         // Whoever waits finds nothing of ours left when it is told.
         drop(self);

@@ -24,12 +24,14 @@ impl Instance {
             Order::TogglePause => self.pause(!self.supervisor.is_paused()),
             Order::Workers(change) => self.resize(change),
             Order::Sleep => self.sleep(),
+            Order::ReopenLogs => self.reopen_logs(),
+            Order::RotateLogs => self.rotate_logs(),
             Order::WritePidfiles => self.rewrite_pidfiles(),
             Order::Stacks => self.ask_for_stacks(),
             Order::ScanVassals => Outcome::refused("this instance is no emperor"),
             Order::Reinforce => Outcome::refused("no emperor has started this instance"),
             Order::ToggleSubscriptions => Outcome::refused("this instance subscribes to no router"),
-            Order::Upgrade | Order::ReopenLogs | Order::RotateLogs | Order::Statistics | Order::Status => {
+            Order::Upgrade | Order::Statistics | Order::Status => {
                 Outcome::refused(format!("`{order}` is not built yet"))
             }
         }

@@ -26,6 +26,9 @@ impl Instance {
                     );
                     self.parts.log.say(Level::Warning, &text);
                 }
+                if settings.log.reopen {
+                    self.parts.log.reopen();
+                }
                 self.reloads += 1;
                 self.parts.settings = Rc::new(settings);
                 self.touch = inlets::touches(&self.parts.settings);

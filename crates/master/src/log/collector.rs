@@ -31,7 +31,7 @@ impl Collector {
     /// # Errors
     /// When descriptors are exhausted.
     pub fn new(settings: &LogSettings) -> Result<Option<Self>, StartError> {
-        if !super::is_collected(settings) {
+        if !settings.is_collected() {
             return Ok(None);
         }
         let (read, write) = process::pipe().map_err(StartError::system("make a pipe"))?;
@@ -107,7 +107,7 @@ fn pass_on(line: &[u8], log: &Log) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use margrave_config::settings::LogTarget;
+    use margrave_config::settings::{LogTarget, Logger};
     use std::fs;
     use std::io::Write;
 
@@ -116,8 +116,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (all, requests) = (root.path().join("all"), root.path().join("requests"));
         let settings = LogSettings {
-            loggers: vec![LogTarget::File(all.clone())],
-            request_loggers: vec![LogTarget::File(requests.clone())],
+            loggers: vec![Logger { name: None, target: LogTarget::File(all.clone()) }],
+            request_loggers: vec![Logger { name: None, target: LogTarget::File(requests.clone()) }],
             ..LogSettings::default()
         };
         let log = Log::open(&settings, None).unwrap();

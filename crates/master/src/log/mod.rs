@@ -1,41 +1,53 @@
-//! Where lines go: the master's own, and with `logger`, `req-logger`, `log-maxsize` or `log-master` those of all processes.
+//! Where lines go: the master's own, and those of all processes where the master has to sort, change or rotate them.
 //!
-//! Whole lines, one write each, so that lines of several processes do not mix. Without those options every process
-//! writes to standard error itself and nothing passes through here but the master's own lines.
+//! Whole lines, one write each, so that lines of several processes do not mix. A thread writes them, so that a slow disk
+//! or a reader that has stopped never holds the master up; what does not fit its bounded queue is counted.
 
 mod collector;
+mod dispatch;
+mod encode;
+mod file;
+mod syslog;
 mod target;
+mod writer;
 
 pub use collector::Collector;
 
 use crate::error::StartError;
-use margrave_config::settings::{LogSettings, LogTarget};
+use dispatch::Dispatcher;
+use margrave_config::settings::LogSettings;
 use margrave_lifecycle::supervisor::Level;
+use margrave_sys::poller::Waker;
 use std::cell::RefCell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use target::Target;
+use std::time::Duration;
+use writer::{Item, Writer};
+
+/// How long the end of the instance waits for the last lines to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The lines of an instance.
 #[derive(Debug)]
 pub struct Log {
     date: Option<String>,
-    /// `None`: standard error.
-    targets: Option<RefCell<Targets>>,
+    is_collected: bool,
+    sink: RefCell<Sink>,
 }
 
-/// Where collected lines go.
 #[derive(Debug)]
-struct Targets {
-    ordinary: Vec<Target>,
-    requests: Vec<Target>,
+enum Sink {
+    /// Lines are written where they are said.
+    Direct(Box<Dispatcher>),
+    /// A thread writes them.
+    Thread(Writer),
 }
 
 impl Log {
     /// Writes to standard error; `date` is a strftime pattern put before each line of the master.
     #[must_use]
     pub fn new(date: Option<String>) -> Self {
-        Self { date, targets: None }
+        Self { date, is_collected: false, sink: RefCell::new(Sink::Direct(Box::new(Dispatcher::plain()))) }
     }
 
     /// Writes where the configuration says. `file` is what standard error has been redirected to, if anything.
@@ -43,38 +55,32 @@ impl Log {
     /// # Errors
     /// When a target cannot be opened.
     pub fn open(settings: &LogSettings, file: Option<PathBuf>) -> Result<Self, StartError> {
-        if !is_collected(settings) {
-            return Ok(Self::new(settings.date.clone()));
-        }
-        let open = |list: &[LogTarget]| -> Result<Vec<Target>, StartError> {
-            list.iter().map(|target| Target::open(target, settings)).collect()
-        };
-        let mut ordinary = open(&settings.loggers)?;
-        if ordinary.is_empty() {
-            ordinary.push(match file {
-                Some(path) => Target::main_file(path, settings)?,
-                None => Target::open(&LogTarget::Stdio, settings)?,
-            });
-        }
-        let requests = open(&settings.request_loggers)?;
-        let troubles: Vec<String> = ordinary
-            .iter()
-            .chain(&requests)
-            .filter_map(|target| match target {
-                Target::Syslog(syslog) => syslog.trouble(),
-                _ => None,
-            })
-            .collect();
-        let targets = Some(RefCell::new(Targets { ordinary, requests }));
-        let log = Self { date: settings.date.clone(), targets };
+        let dispatcher = Dispatcher::open(settings, file)?;
+        let troubles = dispatcher.troubles();
+        let (date, is_collected) = (settings.date.clone(), settings.is_collected());
+        let log = Self { date, is_collected, sink: RefCell::new(Sink::Direct(Box::new(dispatcher))) };
         troubles.iter().for_each(|trouble| log.say(Level::Warning, trouble));
         Ok(log)
+    }
+
+    /// From now on a thread writes. It wakes `moved` when standard error has become another file. To be called when
+    /// the process has its final user and group, which the thread takes over.
+    ///
+    /// # Errors
+    /// When threads are exhausted.
+    pub fn start(&self, moved: Waker) -> io::Result<()> {
+        let sink = &mut *self.sink.borrow_mut();
+        if let Sink::Direct(dispatcher) = sink {
+            let dispatcher = std::mem::replace(&mut **dispatcher, Dispatcher::plain());
+            *sink = Sink::Thread(Writer::start(dispatcher, moved)?);
+        }
+        Ok(())
     }
 
     /// Whether a person watches on a terminal that shows colours.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        self.targets.is_none() && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+        !self.is_collected && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
     }
 
     /// A sentence about what happened.
@@ -99,32 +105,37 @@ impl Log {
             Some(date) => format!("{date} - {line}"),
             None => line.to_owned(),
         };
-        match &self.targets {
-            // A log that cannot be written has nowhere to complain.
-            None => drop(io::stderr().write_all(format!("{line}\n").as_bytes())),
-            Some(targets) => {
-                targets.borrow_mut().ordinary.iter_mut().for_each(|one| one.write(line.as_bytes()))
-            }
+        self.pass_on(line.as_bytes(), false);
+    }
+
+    /// Renames the log files and goes on with new ones.
+    pub fn rotate(&self) {
+        match &mut *self.sink.borrow_mut() {
+            Sink::Direct(dispatcher) => drop(dispatcher.rotate()),
+            Sink::Thread(writer) => writer.push(Item::Rotate),
+        }
+    }
+
+    /// Opens the log files anew.
+    pub fn reopen(&self) {
+        match &mut *self.sink.borrow_mut() {
+            Sink::Direct(dispatcher) => drop(dispatcher.reopen()),
+            Sink::Thread(writer) => writer.push(Item::Reopen),
+        }
+    }
+
+    /// Waits for everything to be written, within bounds.
+    pub fn finish(&self) {
+        if let Sink::Thread(writer) = &*self.sink.borrow() {
+            writer.finish(LAST_WORDS);
         }
     }
 
     /// A line of another process, without its newline.
     fn pass_on(&self, line: &[u8], is_request: bool) {
-        let Some(targets) = &self.targets else { return };
-        let targets = &mut *targets.borrow_mut();
-        let list = if is_request && !targets.requests.is_empty() {
-            &mut targets.requests
-        } else {
-            &mut targets.ordinary
-        };
-        list.iter_mut().for_each(|target| target.write(line));
+        match &mut *self.sink.borrow_mut() {
+            Sink::Direct(dispatcher) => drop(dispatcher.pass_on(line, is_request)),
+            Sink::Thread(writer) => writer.push(Item::Line(line.to_vec(), is_request)),
+        }
     }
-}
-
-/// Whether the lines of all processes pass through the master.
-fn is_collected(settings: &LogSettings) -> bool {
-    settings.through_master
-        || settings.max_size.is_some()
-        || !settings.loggers.is_empty()
-        || !settings.request_loggers.is_empty()
 }

@@ -10,11 +10,13 @@ pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 #[pyfunction]
 #[pyo3(signature = (line, /))]
-fn log(line: &str) -> PyResult<bool> {
+fn log(py: Python<'_>, line: &str) -> PyResult<bool> {
     if line.contains('\0') {
         return Err(PyValueError::new_err("embedded null character"));
     }
     // In one write, so that lines of several processes do not mix.
-    std::io::stderr().write_all(format!("{line}\n").as_bytes())?;
+    let line = format!("{line}\n");
+    // Without the GIL, since whoever reads may be slow.
+    py.detach(|| std::io::stderr().write_all(line.as_bytes()))?;
     Ok(true)
 }

@@ -89,9 +89,7 @@ fn log_this_request(_ignored: &Bound<'_, PyTuple>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (_timeout=0, /))]
 fn chunked_read(py: Python<'_>, _timeout: i64) -> PyResult<Bound<'_, PyBytes>> {
-    current::request("chunked_read", |exchange, state| {
-        Reader::new(exchange, &mut state.carry).read(py, PART)
-    })?
+    current::request("chunked_read", |exchange, state| Reader::new(exchange, state).read(py, PART))?
 }
 
 #[pyfunction]

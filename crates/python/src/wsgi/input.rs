@@ -1,11 +1,16 @@
 //! `wsgi.input`: the request body as a binary stream.
 //!
-//! The body is complete before the application runs, so nothing here waits for a client. Sizes follow `io`: absent,
-//! `None` or negative means everything; limits of `readline` and `readlines` are honoured.
+//! The body is complete before the application runs, unless its client waits for `100 Continue` or it is very large:
+//! then reading may wait for the client, detached from the interpreter, and raises an `OSError` when the body does not
+//! come to its end. Sizes follow `io`: absent, `None` or negative means everything; limits of `readline` and
+//! `readlines` are honoured.
 
+use super::report;
 use super::slot::{SendFailure, Slot, State};
+use crate::ffi::gil;
 use margrave_server::{Body, Exchange};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use margrave_wire::Known;
+use pyo3::exceptions::{PyConnectionAbortedError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -50,8 +55,8 @@ impl Input {
         Self { slot }
     }
 
-    fn reading<R>(&self, body: impl FnOnce(&mut Reader<'_>) -> PyResult<R>) -> PyResult<R> {
-        self.slot.with(|exchange, State { carry, .. }| body(&mut Reader::new(exchange, carry))).map_err(
+    fn reading<R>(&self, body: impl FnOnce(&mut Reader<'_, '_>) -> PyResult<R>) -> PyResult<R> {
+        self.slot.with(|exchange, state| body(&mut Reader::new(exchange, state))).map_err(
             |error| match error {
                 crate::ffi::lease::LeaseError::Ended => {
                     PyValueError::new_err("wsgi.input belongs to a request that has ended")
@@ -121,8 +126,8 @@ impl Input {
 
     /// Goes to `offset` from the start of the body (`whence` 0), from here (1) or from its end (2); says where that is.
     #[pyo3(signature = (offset, whence=0, /))]
-    fn seek(&self, offset: i64, whence: i32) -> PyResult<u64> {
-        self.reading(|reader| reader.seek(offset, whence))
+    fn seek(&self, py: Python<'_>, offset: i64, whence: i32) -> PyResult<u64> {
+        self.reading(|reader| reader.seek(py, offset, whence))
     }
 
     fn readable(&self) -> bool {
@@ -153,55 +158,96 @@ fn limit(size: Option<isize>) -> usize {
 }
 
 /// Reads through the carried bytes, then the body.
-pub struct Reader<'a> {
-    body: &'a mut Body,
+pub struct Reader<'a, 'e> {
+    exchange: &'a mut Exchange<'e>,
     carry: &'a mut Carry,
+    gone: &'a mut bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, 'e> Reader<'a, 'e> {
     /// Over the body of `exchange`.
-    pub fn new(exchange: &'a mut Exchange<'_>, carry: &'a mut Carry) -> Self {
-        Self { body: exchange.body(), carry }
+    pub fn new(exchange: &'a mut Exchange<'e>, state: &'a mut State) -> Self {
+        Self { exchange, carry: &mut state.carry, gone: &mut state.gone }
     }
 
-    fn left(&self) -> usize {
-        usize::try_from(self.body.remaining()).unwrap_or(usize::MAX).saturating_add(self.carry.rest().len())
+    fn body(&mut self) -> &mut Body {
+        self.exchange.body()
     }
 
-    fn position(&self) -> u64 {
-        self.body.len() - self.left() as u64 + self.carry.beyond
+    fn left(&mut self) -> usize {
+        let carried = self.carry.rest().len();
+        usize::try_from(self.body().remaining()).unwrap_or(usize::MAX).saturating_add(carried)
     }
 
-    fn seek(&mut self, offset: i64, whence: i32) -> PyResult<u64> {
+    fn position(&mut self) -> u64 {
+        let left = self.left() as u64;
+        self.body().len() - left + self.carry.beyond
+    }
+
+    /// Waits until `wanted` bytes are there to be read, or all that there will be.
+    fn arrive(&mut self, py: Python<'_>, wanted: usize) -> PyResult<()> {
+        let carried = self.carry.rest().len();
+        if !self.body().is_pending() || carried >= wanted {
+            return Ok(());
+        }
+        let exchange = &mut *self.exchange;
+        let arrived = gil::without(py, || exchange.await_body((wanted - carried) as u64));
+        arrived.map_err(|fault| {
+            // Whatever the application makes of it, the client is the one who knows.
+            *self.gone = true;
+            PyConnectionAbortedError::new_err(fault.to_string())
+        })
+    }
+
+    fn seek(&mut self, py: Python<'_>, offset: i64, whence: i32) -> PyResult<u64> {
+        if whence == 2 {
+            self.arrive(py, usize::MAX)?;
+        }
         let base = match whence {
             0 => 0,
             1 => self.position(),
-            2 => self.body.len(),
+            2 => self.body().len(),
             _ => return Err(PyValueError::new_err(format!("whence must be 0, 1 or 2, not {whence}"))),
         };
         let Some(target) = base.checked_add_signed(offset) else {
             return Err(PyValueError::new_err("wsgi.input has no place before its start to seek to"));
         };
-        self.body.seek(SeekFrom::Start(target)).map_err(lost)?;
+        let ahead = target.saturating_sub(self.position());
+        self.arrive(py, usize::try_from(ahead).unwrap_or(usize::MAX))?;
+        self.body().seek(SeekFrom::Start(target)).map_err(lost)?;
         self.carry.clear();
-        self.carry.beyond = target.saturating_sub(self.body.len());
+        self.carry.beyond = target.saturating_sub(self.body().len());
         Ok(target)
     }
 
     /// Up to `size` bytes.
     ///
     /// # Errors
-    /// When a temporary file cannot be read, or memory runs out.
+    /// When the body does not come to its end, a temporary file cannot be read, or memory runs out.
     pub fn read<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+        self.arrive(py, size)?;
         let size = size.min(self.left());
+        if size as u64 > self.exchange.large_read() {
+            self.warn(size);
+        }
         if self.carry.rest().is_empty()
-            && let Some(bytes) = self.body.in_memory()
+            && let Some(bytes) = self.body().in_memory()
         {
             let data = PyBytes::new(py, &bytes[..size]);
-            self.body.advance(size);
+            self.body().advance(size);
             return Ok(data);
         }
         PyBytes::new_with(py, size, |target| self.fill(target).map_err(lost))
+    }
+
+    #[cold]
+    fn warn(&self, size: usize) {
+        let target = self.exchange.request().var(Known::RequestUri).unwrap_or_default();
+        report::line(&format!(
+            "margrave: {}: the application takes {} MiB of the request body into memory at once (body-read-warning)",
+            String::from_utf8_lossy(target),
+            size >> 20
+        ));
     }
 
     /// Fills `target` completely; the caller knows that so many bytes are left.
@@ -209,25 +255,38 @@ impl<'a> Reader<'a> {
         let carried = self.carry.rest().len().min(target.len());
         target[..carried].copy_from_slice(&self.carry.rest()[..carried]);
         self.carry.start += carried;
-        self.body.read_exact(&mut target[carried..])
+        self.body().read_exact(&mut target[carried..])
     }
 
     fn line<'py>(&mut self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
-        if let Some(bytes) = self.body.in_memory() {
+        let mut searched = 0;
+        while self.carry.rest().is_empty()
+            && let body = self.exchange.body()
+            && let pending = body.is_pending()
+            && let Some(bytes) = body.in_memory()
+        {
             let within = &bytes[..bytes.len().min(limit)];
-            let end = line_end(within).unwrap_or(within.len());
-            let line = PyBytes::new(py, &within[..end]);
-            self.body.advance(end);
-            return Ok(line);
+            match line_end(&within[searched..]) {
+                None if within.len() < limit && pending => {
+                    searched = within.len();
+                    self.arrive(py, searched + 1)?;
+                }
+                found => {
+                    let end = found.map_or(within.len(), |end| searched + end);
+                    let line = PyBytes::new(py, &within[..end]);
+                    self.body().advance(end);
+                    return Ok(line);
+                }
+            }
         }
-        let end = self.find_line_end(limit).map_err(lost)?;
+        let end = self.find_line_end(py, limit)?;
         let line = PyBytes::new(py, &self.carry.rest()[..end]);
         self.carry.start += end;
         Ok(line)
     }
 
     /// Carries on from the file until a line end or `limit` bytes are there; where the line ends.
-    fn find_line_end(&mut self, limit: usize) -> io::Result<usize> {
+    fn find_line_end(&mut self, py: Python<'_>, limit: usize) -> PyResult<usize> {
         let mut searched = 0;
         loop {
             let rest = self.carry.rest();
@@ -236,7 +295,10 @@ impl<'a> Reader<'a> {
                 return Ok(searched + end);
             }
             searched = within;
-            if rest.len() >= limit || self.body.remaining() == 0 {
+            if rest.len() < limit {
+                self.arrive(py, searched + 1)?;
+            }
+            if searched >= limit || self.body().remaining() == 0 {
                 return Ok(within);
             }
             if self.carry.start > 0 {
@@ -245,10 +307,10 @@ impl<'a> Reader<'a> {
             }
             let held = self.carry.bytes.len();
             self.carry.bytes.resize(held + BLOCK, 0);
-            let count = self.body.read(&mut self.carry.bytes[held..])?;
+            let count = self.exchange.body().read(&mut self.carry.bytes[held..]).map_err(lost)?;
             self.carry.bytes.truncate(held + count);
             if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(lost(io::ErrorKind::UnexpectedEof.into()));
             }
         }
     }

@@ -3,7 +3,9 @@
 use margrave_config::Settings;
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol, Trust};
 use margrave_lifecycle::message::{ListenerInfo, ToWorker, encode};
-use margrave_server::{Ending, Exchange, Executor, Fellows, SendError, Server, WorkerParts, Written};
+use margrave_server::{
+    BodyFault, Ending, Exchange, Executor, Fellows, SendError, Server, WorkerParts, Written,
+};
 use margrave_stats::scoreboard::{Counter, Layout, Slot, ThreadWord};
 use margrave_sys::channel::Channel;
 use margrave_sys::net;
@@ -24,6 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Options<'a> {
     pub threads: u16,
     pub body_memory: usize,
+    pub body_file: u64,
+    pub drain_limit: u64,
     pub write_buffer: usize,
     pub io_timeout: Duration,
     pub harakiri: Option<Duration>,
@@ -45,6 +49,8 @@ impl Default for Options<'_> {
         Self {
             threads: 1,
             body_memory: 256 * 1024,
+            body_file: 128 << 20,
+            drain_limit: 1 << 20,
             write_buffer: 1 << 20,
             io_timeout: Duration::from_secs(30),
             harakiri: None,
@@ -58,6 +64,24 @@ impl Default for Options<'_> {
             fellows: None,
         }
     }
+}
+
+fn settings(options: &Options<'_>) -> Settings {
+    let mut settings = Settings::default();
+    settings.process.threads = options.threads;
+    settings.process.harakiri = options.harakiri;
+    settings.http.body_memory = options.body_memory;
+    settings.http.body_file = options.body_file;
+    settings.http.drain_limit = options.drain_limit;
+    settings.http.write_buffer = options.write_buffer;
+    settings.http.head_timeout = options.io_timeout;
+    settings.http.body_timeout = options.io_timeout;
+    settings.http.write_timeout = options.io_timeout;
+    settings.http.proxy_protocol = options.proxy_protocol;
+    settings.http.forwarded_allow = options.forwarded_allow.clone();
+    settings.log.disable_requests = true;
+    settings.static_files.maps = options.files.iter().map(|root| ("/static".into(), root.clone())).collect();
+    settings
 }
 
 pub struct Worker {
@@ -75,17 +99,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(options: Options<'_>) -> Self {
-        let mut settings = Settings::default();
-        settings.process.threads = options.threads;
-        settings.process.harakiri = options.harakiri;
-        settings.http.body_memory = options.body_memory;
-        settings.http.write_buffer = options.write_buffer;
-        settings.http.io_timeout = options.io_timeout;
-        settings.http.proxy_protocol = options.proxy_protocol;
-        settings.http.forwarded_allow = options.forwarded_allow;
-        settings.log.disable_requests = true;
-        settings.static_files.maps =
-            options.files.iter().map(|root| ("/static".into(), root.clone())).collect();
+        let mut settings = settings(&options);
         let listener = ListenerSettings {
             protocol: options.protocol,
             address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
@@ -245,7 +259,10 @@ impl Executor for App {
             "/echo" => {
                 let mut body = Vec::new();
                 exchange.body().read_to_end(&mut body).unwrap();
-                whole(exchange, &body)
+                match self.rest_of(exchange, &mut body) {
+                    Ok(()) => whole(exchange, &body),
+                    Err(_) => return exchange.fail(),
+                }
             }
             "/echo-target" => whole(exchange, target.as_bytes()),
             "/client" => whole(exchange, var(Known::RemoteAddr).as_bytes()),
@@ -269,6 +286,18 @@ impl Executor for App {
 }
 
 impl App {
+    /// Reads what was not there when the request began, in small parts.
+    fn rest_of(&self, exchange: &mut Exchange<'_>, body: &mut Vec<u8>) -> Result<(), BodyFault> {
+        while exchange.body().is_pending() {
+            self.gil.give();
+            let arrived = exchange.await_body(1);
+            self.gil.take();
+            arrived?;
+            exchange.body().read_to_end(body).unwrap();
+        }
+        Ok(())
+    }
+
     fn big(&self, exchange: &mut Exchange<'_>, length: u64) -> Result<(), SendError> {
         exchange.start(b"200 OK", &mut std::iter::empty(), None)?;
         let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();

@@ -1,7 +1,7 @@
 //! The request line of the log: uWSGI's default line, and the `log-format` language.
 //!
 //! A format is parsed once into a program and rendered per request from a [`Record`]. Everything that a client or an
-//! application can choose goes through [`push_escaped`], so that no request can add a line or leave its quotes; the
+//! application can choose goes through [`push_escaped`] or [`push_json`], so that no request can add a line or leave its quotes; the
 //! literal text of a format comes from the operator and is written as it is. Time is an argument; nothing is written
 //! anywhere but into the buffer given.
 //!
@@ -16,7 +16,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub use escape::push_escaped;
+pub use escape::{push_escaped, push_json};
 pub use parse::{FormatOptions, LogFormat};
 
 /// Facts about one answered request. Texts may be empty; numbers are 0 when there is nothing to count.

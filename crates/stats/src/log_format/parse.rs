@@ -4,6 +4,9 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// `%(isotime)`, which uWSGI has not.
+const ISO_TIME: &str = "%Y-%m-%dT%H:%M:%S%z";
+
 /// What else the options about logging say about the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FormatOptions<'a> {
@@ -11,6 +14,8 @@ pub struct FormatOptions<'a> {
     pub date: Option<&'a str>,
     /// `logformat-strftime`: the format's own text is a strftime pattern too.
     pub strftime: bool,
+    /// The format is a JSON document: values are escaped for it, and those outside of quotes get theirs.
+    pub json: bool,
     /// `log-micros`: the default line gives microseconds.
     pub micros: bool,
     /// `memory-report`: the default line begins with the memory in use.
@@ -29,6 +34,8 @@ pub(super) enum Program {
     Default { micros: bool, memory_report: bool },
     /// A `log-format`.
     Ops(Vec<Op>),
+    /// A `log-format` that is a JSON document: each step, and whether it stands within quotes.
+    Json(Vec<(Op, bool)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +148,7 @@ impl LogFormat {
         }
         literal.push_str(rest);
         push_literal(&mut literal, options, &mut ops);
-        Self { program: Program::Ops(ops) }
+        Self { program: if options.json { Program::Json(with_quotes(ops)) } else { Program::Ops(ops) } }
     }
 
     /// The line shows how much memory the worker uses, so somebody must look.
@@ -149,12 +156,32 @@ impl LogFormat {
     pub fn needs_memory(&self) -> bool {
         match &self.program {
             Program::Default { memory_report, .. } => *memory_report,
-            Program::Ops(ops) => ops.iter().any(|op| {
-                let Op::Number(number) = op else { return false };
-                matches!(number, Number::Rss | Number::Vsz | Number::RssMega | Number::VszMega)
-            }),
+            Program::Ops(ops) => ops.iter().any(shows_memory),
+            Program::Json(ops) => ops.iter().any(|(op, _)| shows_memory(op)),
         }
     }
+}
+
+fn shows_memory(op: &Op) -> bool {
+    let Op::Number(number) = op else { return false };
+    matches!(number, Number::Rss | Number::Vsz | Number::RssMega | Number::VszMega)
+}
+
+/// Which steps stand within quotes of a JSON document.
+fn with_quotes(ops: Vec<Op>) -> Vec<(Op, bool)> {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut marked = Vec::with_capacity(ops.len());
+    for op in ops {
+        let before = quoted;
+        if let Op::Literal(text) | Op::Strftime(text) = &op {
+            for byte in text {
+                quoted ^= *byte == b'"' && !escaped;
+                escaped = *byte == b'\\' && !escaped;
+            }
+        }
+        marked.push((op, before));
+    }
+    marked
 }
 
 fn push_literal(literal: &mut String, options: &FormatOptions<'_>, ops: &mut Vec<Op>) {
@@ -175,6 +202,7 @@ fn op(name: &str, options: &FormatOptions<'_>) -> Op {
     }
     match (name, options.date) {
         ("secs", _) => Op::Secs,
+        ("isotime", _) => Op::Ftime(ISO_TIME.to_owned()),
         ("ctime", _) => Op::Ctime,
         ("ltime", _) | ("ftime", None) => Op::CommonLog,
         ("ftime", Some(pattern)) => Op::Ftime(pattern.to_owned()),

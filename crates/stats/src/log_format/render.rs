@@ -1,7 +1,7 @@
 //! Renders records.
 
 use super::parse::{LogFormat, Number, Op, Program, Text};
-use super::{Record, push_escaped};
+use super::{Record, push_escaped, push_json};
 use crate::date::{Civil, DateCache};
 use crate::number::{push_number, push_padded, push_signed};
 use alloc::vec::Vec;
@@ -19,6 +19,11 @@ impl LogFormat {
             Program::Ops(ops) => {
                 for op in ops {
                     push_op(op, record, dates, out);
+                }
+            }
+            Program::Json(ops) => {
+                for (op, quoted) in ops {
+                    push_json_op(op, *quoted, record, dates, out);
                 }
             }
         }
@@ -104,6 +109,34 @@ fn push_op(op: &Op, record: &Record<'_>, dates: &mut DateCache, out: &mut Vec<u8
         Op::Var(name) => push_or_dash(record.lookup.var(name), out),
         Op::Metric(name) => push_signed(record.lookup.metric(name).unwrap_or(0), out),
         Op::LogVariable(name) => push_or_dash(record.lookup.log_variable(name), out),
+    }
+}
+
+/// A step of a JSON document: texts get quotes where they have none, and what is missing there is null.
+fn push_json_op(op: &Op, quoted: bool, record: &Record<'_>, dates: &mut DateCache, out: &mut Vec<u8>) {
+    let text = match op {
+        Op::Literal(_) | Op::Strftime(_) | Op::Number(_) | Op::Secs | Op::Metric(_) => {
+            return push_op(op, record, dates, out);
+        }
+        Op::Ctime | Op::CommonLog | Op::Ftime(_) => {
+            out.extend_from_slice(if quoted { b"" } else { b"\"" });
+            push_op(op, record, dates, out);
+            out.extend_from_slice(if quoted { b"" } else { b"\"" });
+            return;
+        }
+        Op::Text(text) => Some(text_of(*text, record)),
+        Op::Var(name) => record.lookup.var(name),
+        Op::LogVariable(name) => record.lookup.log_variable(name),
+    };
+    match text.filter(|text| !text.is_empty()) {
+        None if quoted => out.push(b'-'),
+        None => out.extend_from_slice(b"null"),
+        Some(text) if quoted => push_json(text, out),
+        Some(text) => {
+            out.push(b'"');
+            push_json(text, out);
+            out.push(b'"');
+        }
     }
 }
 

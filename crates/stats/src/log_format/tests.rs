@@ -264,3 +264,22 @@ fn memory_is_looked_at_only_when_shown() {
     assert!(!LogFormat::standard(&plain).needs_memory());
     assert!(LogFormat::standard(&FormatOptions { memory_report: true, ..plain }).needs_memory());
 }
+
+#[test]
+fn a_json_format_is_valid_whatever_the_request_holds() {
+    let record = Record { uri: b"/a\"b\\c\x01\xff\xe2\x80\xa8", user: b"", referer: b"\x1b[31m", ..hello() };
+    let options = FormatOptions { json: true, ..FormatOptions::default() };
+    for (format, expected) in [
+        (
+            r#"{"uri":"%(uri)","user":"%(user)","status":%(status)}"#,
+            "{\"uri\":\"/a\\\"b\\\\c\\u0001\u{fffd}\\u2028\",\"user\":\"-\",\"status\":200}",
+        ),
+        (
+            r#"{"referer":%(referer),"user":%(user),"t":%(ltime),"x":%(nope),"s":%(secs)}"#,
+            "{\"referer\":\"\\u001b[31m\",\"user\":null,\"t\":\"22/Nov/2026:09:51:21 +0000\",\"x\":null,\"s\":0.000220}",
+        ),
+        (r#"{"a\"b %(method)":1}"#, "{\"a\\\"b GET\":1}"),
+    ] {
+        assert_eq!(render(&LogFormat::parse(format, &options), &record), expected);
+    }
+}

@@ -5,8 +5,16 @@ use crate::request::BodyLength;
 use crate::{Fault, Limits};
 use alloc::vec::Vec;
 
-const LIMITS: Limits =
-    Limits { head: 4096, fields: 64, target: 1024, body: Some(1 << 16), chunk_line: 32, trailers: 64 };
+const LIMITS: Limits = Limits {
+    head: 4096,
+    fields: 64,
+    field: 2048,
+    variables: 64,
+    target: 1024,
+    body: Some(1 << 16),
+    chunk_line: 32,
+    trailers: 64,
+};
 
 #[derive(Debug, PartialEq)]
 enum Outcome {

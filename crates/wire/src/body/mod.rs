@@ -113,6 +113,16 @@ impl BodyDecoder {
         Ok(BodyStep { used: at, data: at..at, done: self.is_done() })
     }
 
+    /// Bytes of body still to come; `None` where only the last chunk will tell.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            State::Done => Some(0),
+            _ => None,
+        }
+    }
+
     /// The body is complete.
     #[must_use]
     pub fn is_done(&self) -> bool {

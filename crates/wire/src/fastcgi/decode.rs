@@ -429,7 +429,7 @@ impl Decoder {
         request.keep_alive = self.keep;
         for pair in Pairs::new(&params) {
             let (name, value) = pair?;
-            variables::push(name, value, peer, request)?;
+            variables::push(name, value, limits, peer, request)?;
         }
         variables::conclude(limits, request)?;
         self.body_left = match request.body {

@@ -7,8 +7,16 @@ use crate::request::{BodyLength, Request};
 use crate::{Fault, Limits, Peer};
 use alloc::vec::Vec;
 
-const LIMITS: Limits =
-    Limits { head: 2048, fields: 64, target: 1024, body: Some(1 << 16), chunk_line: 32, trailers: 64 };
+const LIMITS: Limits = Limits {
+    head: 2048,
+    fields: 64,
+    field: 2048,
+    variables: 64,
+    target: 1024,
+    body: Some(1 << 16),
+    chunk_line: 32,
+    trailers: 64,
+};
 pub(super) const CAPACITY: Capacity = Capacity { connections: 100, requests: 8 };
 
 /// What happened on a connection.

@@ -77,6 +77,9 @@ impl<'a> Fields<'a> {
             let value = &rest[name_len + 1..];
             let value_len = scan::value_len(value);
             let value_at = at + name_len + 1;
+            if name_len + value_len > self.limits.field {
+                return Err(WireError::new(Fault::FieldTooLarge, at));
+            }
             match value[value_len..] {
                 [b'\r', b'\n', ..] => {}
                 [] | [b'\r'] => return Ok(None),

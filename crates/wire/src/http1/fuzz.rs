@@ -4,8 +4,16 @@ use super::decode;
 use crate::request::{BodyLength, Decoded, Known, Request, Version};
 use crate::{Fault, Limits, Peer, WireError};
 
-const LIMITS: Limits =
-    Limits { head: 4096, fields: 64, target: 1024, body: Some(1 << 40), chunk_line: 64, trailers: 256 };
+const LIMITS: Limits = Limits {
+    head: 4096,
+    fields: 64,
+    field: 2048,
+    variables: 64,
+    target: 1024,
+    body: Some(1 << 40),
+    chunk_line: 64,
+    trailers: 256,
+};
 
 /// Checks one input.
 pub fn check(input: &[u8]) {

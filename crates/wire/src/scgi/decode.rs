@@ -27,7 +27,7 @@ pub fn decode(
     }
     request.trusted = peer.trusted;
     request.head_len = end + 1;
-    pairs(strings, start, peer, request)?;
+    pairs(strings, start, limits, peer, request)?;
     if request.find(b"SCGI") != Some(b"1") {
         return Err(WireError::new(Fault::ScgiVersion, start));
     }
@@ -55,7 +55,13 @@ fn netstring_length(input: &[u8], limits: &Limits) -> Result<Option<(usize, usiz
 }
 
 /// Names and values in turn, each ended by NUL. `offset` is where they are in the input.
-fn pairs(strings: &[u8], offset: usize, peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
+fn pairs(
+    strings: &[u8],
+    offset: usize,
+    limits: &Limits,
+    peer: &Peer<'_>,
+    request: &mut Request,
+) -> Result<(), WireError> {
     let mut rest = strings;
     while !rest.is_empty() {
         let position = offset + strings.len() - rest.len();
@@ -69,7 +75,8 @@ fn pairs(strings: &[u8], offset: usize, peer: &Peer<'_>, request: &mut Request) 
             (true, true) if value.is_empty() => return Err(WireError::new(Fault::ContentLength, position)),
             _ => {}
         }
-        variables::push(name, value, peer, request).map_err(|fault| WireError::new(fault, position))?;
+        variables::push(name, value, limits, peer, request)
+            .map_err(|fault| WireError::new(fault, position))?;
         rest = after;
     }
     match request.var(Known::ContentLength) {

@@ -60,19 +60,19 @@ pub fn decode(
     }
     request.trusted = peer.trusted;
     request.head_len = used;
-    pairs(block, peer, request)?;
+    pairs(block, limits, peer, request)?;
     variables::conclude(limits, request).map_err(|fault| WireError::new(fault, HEADER))?;
     Ok(Decoded::Request { used })
 }
 
 /// Pairs of length and name, length and value, that fill the block exactly.
-fn pairs(block: &[u8], peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
+fn pairs(block: &[u8], limits: &Limits, peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
     let mut rest = block;
     while !rest.is_empty() {
         let truncated = WireError::new(Fault::PacketTruncated, HEADER + block.len() - rest.len());
         let (name, after) = part(rest).ok_or(truncated)?;
         let (value, after) = part(after).ok_or(truncated)?;
-        variables::push(name, value, peer, request)
+        variables::push(name, value, limits, peer, request)
             .map_err(|fault| WireError::new(fault, truncated.position))?;
         rest = after;
     }

@@ -1,0 +1,72 @@
+"""`python -m benches`: measures, prints tables, and writes figures and plots where asked to."""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from . import documents, machine, measure, peers, report, rounds, scenarios
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
+    parser.add_argument("scenario", nargs="*", help="names of scenarios; without any, the whole default run")
+    parser.add_argument("--list", action="store_true", help="names and titles of all scenarios")
+    parser.add_argument("--margrave", type=pathlib.Path, default=pathlib.Path(".venv/bin/margrave"))
+    parser.add_argument("--peers", type=pathlib.Path, default=pathlib.Path(".run/peers/bin"), help="folder of uwsgi, granian …")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--duration", type=int, default=2, help="seconds of load in each turn")
+    parser.add_argument("--only", action="append", default=[], help="measures these servers alone")
+    parser.add_argument("--out", type=pathlib.Path, help="folder for figures and plots, such as docs/benchmarks")
+    parser.add_argument("--document", type=pathlib.Path, help="page whose tables are replaced by what --out holds")
+    return parser.parse_args()
+
+
+def build_floor(folder):
+    """The server in C that marks the floor; `None` without a compiler."""
+    path = folder / "floor"
+    if not shutil.which("cc"):
+        return None
+    subprocess.run(["cc", "-O2", "-o", path, HERE / "floor.c"], check=True)
+    return path
+
+
+def main():
+    chosen = options()
+    if chosen.list:
+        for scenario in scenarios.SCENARIOS:
+            print(f"{scenario.name:18} {scenario.title}")
+        return
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing; on Debian: apt-get install wrk")
+    wanted = scenarios.find(chosen.scenario)
+    measure.raise_limits()
+    with tempfile.TemporaryDirectory(prefix="margrave-bench-") as folder:
+        # Absolute, but not resolved: a venv's python is a link whose place matters.
+        tools = peers.Tools(chosen.margrave.absolute(), chosen.peers.absolute(), build_floor(pathlib.Path(folder)))
+        about = {"machine": machine.describe(), "versions": peers.versions(tools)}
+        about["method"] = {"rounds": chosen.rounds, "seconds": chosen.duration}
+        print(machine.sentence(about), flush=True)
+        for scenario, rows, left_out in rounds.run(wanted, tools, chosen.rounds, chosen.duration, chosen.only):
+            show(scenario, rows, left_out)
+            if chosen.out and rows:
+                documents.write(chosen.out, scenario, rows, left_out, about)
+    if chosen.document:
+        documents.fill(chosen.document, chosen.out)
+
+
+def show(scenario, rows, left_out):
+    print(f"\n== {scenario.name}: {scenario.title}")
+    if rows:
+        print("\n".join(report.plain(*report.table(scenario, rows))))
+    for line in report.remarks(scenario, rows, left_out):
+        print(f"   {line}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

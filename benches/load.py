@@ -1,0 +1,114 @@
+"""Load: wrk for as much as a server can take, `paced` for a steady rate, and connections that only wait."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+from .processes import CLIENT_CORE, pin
+
+HERE = pathlib.Path(__file__).resolve().parent
+MILLIS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrk:
+    """Closed-loop load: each connection asks again when it has its answer."""
+
+    path: str = "/"
+    connections: int = 32
+    # Bytes of a POST body.
+    body: int = 0
+    # A new connection for each request.
+    close: bool = False
+    # Counts answers by their bodies.
+    tally: bool = False
+    # The client's nice value, where it must not take CPU time from servers on all cores.
+    nice: int = 0
+
+    def run(self, port, seconds):
+        """What was answered in so many seconds."""
+        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", "20s", "--latency"]
+        if self.body:
+            command += ["-s", HERE / "wrk/post.lua"]
+        if self.tally:
+            command += ["-s", HERE / "wrk/tally.lua"]
+        if self.close:
+            command += ["-H", "Connection: close"]
+
+        def prepare():
+            pin(CLIENT_CORE)()
+            os.nice(self.nice)
+
+        said = subprocess.run(
+            [*map(str, command), f"http://127.0.0.1:{port}{self.path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 60,
+            env={**os.environ, "BENCH_BODY": str(self.body)},
+            preexec_fn=prepare,
+        ).stdout
+        return _read_wrk(said)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """What wrk says of a run."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    # Broken connections, and answers that were no success.
+    failed: int
+    # Requests by answer body.
+    tally: dict
+
+
+def _read_wrk(said):
+    requests, seconds, unit = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m)", said).groups()
+    percentile = {key: float(value) * MILLIS[unit] for key, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\b", said)}
+    # The fourth of the socket errors are timeouts: connections that a server with one thread has not come to yet.
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    failed = sum(map(int, errors.groups()[:3])) if errors else 0
+    other = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    return Answered(
+        requests=int(requests),
+        seconds=float(seconds) * MILLIS[unit] / 1e3,
+        p50_ms=percentile["50"],
+        p99_ms=percentile["99"],
+        failed=failed + (int(other.group(1)) if other else 0),
+        tally={body: int(count) for body, count in re.findall(r"answered (\S+) (\d+)", said)},
+    )
+
+
+def paced(port, **options):
+    """Runs `benches.paced` on the client's core; its report, see there."""
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    said = subprocess.run(
+        [sys.executable, "-m", "benches.paced", f"--port={port}", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        cwd=HERE.parent,
+        preexec_fn=pin(CLIENT_CORE),
+    ).stdout
+    return json.loads(said)
+
+
+@contextlib.contextmanager
+def idle_connections(port, count):
+    """So many keep-alive connections that have had one answer and now wait."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+            client.recv(4096)
+        yield

@@ -1,0 +1,121 @@
+"""Tables: medians and spread, the ratio to Margrave round by round, targets, and where a peer is ahead."""
+
+import statistics
+
+from .measure import METRICS
+
+
+def main_metric(scenario):
+    return scenario.measure.main
+
+
+def medians(rows, metric):
+    """Median by row name, for rows that have the metric."""
+    return {
+        name: statistics.median(one[metric] for one in taken)
+        for name, taken in rows.items()
+        if taken and all(metric in one for one in taken)
+    }
+
+
+def columns(scenario, rows):
+    """The scenario's metrics that some row has, the main one first."""
+    present = [name for name in METRICS if any(name in one for taken in rows.values() for one in taken)]
+    main = main_metric(scenario)
+    return [main, *(name for name in present if name != main and name != "failed"), "failed" if "failed" in present else None]
+
+
+def table(scenario, rows):
+    """Header and lines of cells."""
+    main, *others = [name for name in columns(scenario, rows) if name]
+    ours = rows.get("margrave", [])
+    header = ["server", METRICS[main][0], "min…max", "/ margrave", *(METRICS[name][0] for name in others)]
+    lines = []
+    for name, taken in rows.items():
+        found = [one[main] for one in taken]
+        pairs = [theirs[main] / mine[main] for theirs, mine in zip(taken, ours) if mine.get(main)]
+        ratio = f"{statistics.median(pairs):.2f}" if pairs else ""
+        spread = f"{number(main, min(found))}…{number(main, max(found))}"
+        cells = [name, number(main, statistics.median(found)), spread, ratio]
+        for other in others:
+            values = [one[other] for one in taken if other in one]
+            figure = sum(values) if other == "failed" else statistics.median(values) if values else None
+            cells.append(number(other, figure))
+        lines.append(cells)
+    return header, lines
+
+
+def number(metric, value):
+    return "-" if value is None else f"{value:,.{METRICS[metric][1]}f}"
+
+
+def plain(header, lines):
+    """The table for a terminal."""
+    widths = [max(len(str(row[place])) for row in [header, *lines]) for place in range(len(header))]
+    for row in [header, *lines]:
+        yield "  ".join(
+            str(cell).ljust(width) if place == 0 else str(cell).rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths))
+        )
+
+
+def markdown(header, lines):
+    """The table for the documents."""
+    yield "| " + " | ".join(header) + " |"
+    yield "|---" + "|---:" * (len(header) - 1) + "|"
+    for row in lines:
+        cells = [f"**{cell}**" if row[0].startswith("margrave") and cell else cell for cell in row]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def best_peer(scenario, found):
+    """Name of the best row that is neither ours nor a floor nor a reference."""
+    peers = {entry.name for entry in scenario.entries if entry.peer not in ("margrave", "floor")}
+    known = {name: value for name, value in found.items() if name in peers}
+    return min(known, key=known.get) if known else None
+
+
+def targets(scenario, rows):
+    """A sentence for each target: what was aimed at, what came out."""
+    for target in scenario.targets:
+        found = medians(rows, target.metric)
+        name = best_peer(scenario, found) if target.of == "best" else target.of
+        if target.row not in found or (name and name not in found) or (target.of and not name):
+            yield f"{METRICS[target.metric][0]}: not to be judged, a row is missing"
+            continue
+        bound = target.plus + (target.factor * found[name] if name else 0)
+        mine = found[target.row]
+        is_met = mine >= bound if target.at_least else mine <= bound
+        reason = f" ({target.factor} × {name}'s {number(target.metric, found[name])}" if name else ""
+        if reason and target.plus:
+            reason += f" + {number(target.metric, target.plus)}"
+        yield (
+            f"{METRICS[target.metric][0]} of {target.row}: {number(target.metric, mine)}, target "
+            f"{'at least' if target.at_least else 'at most'} {number(target.metric, bound)}{reason and reason + ')'}: "
+            f"{'met' if is_met else 'MISSED'}"
+        )
+
+
+def who_is_ahead(scenario, rows):
+    """Says plainly which peers beat Margrave in the main metric."""
+    if scenario.axis:
+        return
+    main = main_metric(scenario)
+    found = medians(rows, main)
+    mine = found.get("margrave")
+    if mine is None:
+        return
+    for entry in scenario.entries:
+        value = found.get(entry.name)
+        if entry.peer not in ("margrave", "floor") and value is not None and value < mine:
+            yield f"{entry.name} is ahead of margrave: {number(main, value)} against {number(main, mine)} {METRICS[main][0]}"
+
+
+def remarks(scenario, rows, left_out):
+    """Everything that is said below a table."""
+    yield from targets(scenario, rows)
+    yield from who_is_ahead(scenario, rows)
+    if scenario.note:
+        yield scenario.note
+    for name, reason in left_out.items():
+        yield f"{name} is left out: {reason}"

@@ -1,0 +1,168 @@
+"""Turns: in each round every server of a scenario is started, measured and stopped, so that a machine which slows
+down slows all of them."""
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from . import peers
+from .measure import Session
+from .processes import CLIENT_CORE, SERVER_CORE, DidNotStart, free_port, running
+
+# nginx location bodies by how the server behind is reached, and whether connections to it are kept.
+PARAMS = (
+    "QUERY_STRING $query_string",
+    "REQUEST_METHOD $request_method",
+    "CONTENT_TYPE $content_type",
+    "CONTENT_LENGTH $content_length",
+    "REQUEST_URI $request_uri",
+    "PATH_INFO $document_uri",
+    "SERVER_PROTOCOL $server_protocol",
+    "REMOTE_ADDR $remote_addr",
+    "REMOTE_PORT $remote_port",
+    "SERVER_PORT $server_port",
+    "SERVER_NAME $server_name",
+)
+
+
+def front_location(kind):
+    """Location body and protocol of a front."""
+    protocol, _, kept = kind.partition(" ")
+    if protocol == "http":
+        fields = 'proxy_http_version 1.1; proxy_set_header Connection "";' if kept else ""
+        return f"{fields} proxy_set_header Host $http_host; proxy_pass http://behind;", protocol
+    names = [one for one in PARAMS if protocol != "scgi" or "CONTENT_LENGTH" not in one]
+    fields = "".join(f"{protocol}_param {one};" for one in names)
+    fields += "fastcgi_keep_conn on;" if kept else ""
+    return f"{fields} {protocol}_pass behind;", protocol
+
+
+class Runner:
+    """Starts what an entry names and takes its figures."""
+
+    def __init__(self, tools, seconds):
+        self.tools, self.seconds = tools, seconds
+
+    def take(self, scenario, entry):
+        with tempfile.TemporaryDirectory(prefix="margrave-bench-") as name:
+            folder = pathlib.Path(name)
+            folder.chmod(0o755)
+            prepare_files(folder)
+
+            def start(path, interval=0.02):
+                return self.session(scenario, entry, folder, path, interval)
+
+            measure = entry.measure or scenario.measure
+            return measure.take(start, self.seconds)
+
+    @contextlib.contextmanager
+    def session(self, scenario, entry, folder, path, interval):
+        work = entry.work
+        core = None if scenario.spread else SERVER_CORE
+        with contextlib.ExitStack() as stack:
+            place = peers.Place(folder, free_port())
+            if entry.front:
+                location, protocol = front_location(entry.front)
+                work = dataclasses.replace(work, protocol=protocol)
+                place = peers.Place(folder, 0, folder / "behind.sock")
+            command = peers.BUILDERS[entry.peer](self.tools, work, place)
+            if not entry.front:
+                server = stack.enter_context(
+                    running(command, lambda: answers(place.port, path), folder, core=core, interval=interval)
+                )
+                yield Session(place.port, server.pid, folder)
+                return
+            server = stack.enter_context(running(command, place.socket.exists, folder, core=core))
+            front = peers.Place(folder / "front", free_port())
+            front.folder.mkdir()
+            kept = "keepalive 64;" if entry.front.endswith("kept") else ""
+            upstream = f"upstream behind {{ server unix:{place.socket}; {kept} }}"
+            nginx = stack.enter_context(
+                running(
+                    peers.nginx_command(front, location, upstream),
+                    lambda: answers(front.port, path),
+                    front.folder,
+                    core=CLIENT_CORE,
+                )
+            )
+            yield Session(front.port, server.pid, folder, front=nginx.pid)
+
+
+def prepare_files(folder):
+    """What servers of files serve."""
+    static = folder / "static"
+    static.mkdir()
+    (static / "20k.bin").write_bytes(bytes(range(256)) * 80)
+
+
+def answers(port, path):
+    """Whether there is a server, and it answers as it should."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status == 200 and answer.read() is not None
+    except urllib.error.HTTPError as error:
+        return not error.read()
+    except OSError:
+        return False
+
+
+def run(scenarios, tools, rounds, seconds, only=()):
+    """All rounds of all scenarios; yields each scenario with its figures by row, and what was left out."""
+    absent = peers.missing(tools)
+    for name, reason in absent.items():
+        print(f"*** {name.upper()} IS LEFT OUT: {reason}", file=sys.stderr, flush=True)
+    plan = [(one, [entry for entry in one.entries if not only or entry.peer in only]) for one in scenarios]
+    progress = Progress(sum(len(entries) for _, entries in plan) * rounds)
+    runner = Runner(tools, seconds)
+    for scenario, entries in plan:
+        figures = {entry.name: [] for entry in entries if entry.peer not in absent}
+        left_out = {entry.peer: absent[entry.peer] for entry in entries if entry.peer in absent}
+        for number in range(rounds):
+            # Each round begins with another server, so that none always follows the same one.
+            order = entries[number % len(entries) :] + entries[: number % len(entries)] if entries else []
+            for entry in order:
+                progress.show(f"{scenario.name}: {entry.name}")
+                if entry.name in figures:
+                    try:
+                        figures[entry.name].append(runner.take(scenario, entry))
+                    except peers.CannotDo as reason:
+                        left_out[entry.name] = str(reason)
+                        del figures[entry.name]
+                    except DidNotStart as reason:
+                        progress.clear()
+                        print(f"*** {scenario.name}: {entry.name.upper()} DOES NOT SERVE: {reason}", file=sys.stderr)
+                        left_out[entry.name] = "did not start"
+                        del figures[entry.name]
+        progress.clear()
+        yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total):
+        self.total, self.done, self.began = max(total, 1), 0, time.monotonic()
+        self.is_terminal = sys.stderr.isatty()
+
+    def show(self, what):
+        """The next of all steps begins."""
+        spent = time.monotonic() - self.began
+        left = f"about {spent / self.done * (self.total - self.done) / 60:.0f} min left" if self.done > 2 else ""
+        if self.is_terminal:
+            bar = "#" * (30 * self.done // self.total)
+            width = shutil.get_terminal_size().columns
+            print(f"\r[{bar:30}] {self.done}/{self.total} {what:36} {left}"[:width].ljust(width - 1), end="", file=sys.stderr)
+            sys.stderr.flush()
+        elif self.done % 20 == 0:
+            print(f"{self.done}/{self.total} {what} {left}", file=sys.stderr, flush=True)
+        self.done += 1
+
+    def clear(self):
+        if self.is_terminal:
+            print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,130 @@
+//! The thread that writes the log.
+
+use super::dispatch::Dispatcher;
+use margrave_sys::poller::Waker;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes of lines that may wait.
+const MOST_WAITING: usize = 8 << 20;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum Item {
+    /// A line, and whether it is a request line.
+    Line(Vec<u8>, bool),
+    /// Rotate the files.
+    Rotate,
+    /// Open the files anew.
+    Reopen,
+}
+
+/// Hands lines to the thread, which ends when this is dropped.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// Lines that found no room since the thread last looked.
+    lost: u64,
+    writes: bool,
+    ends: bool,
+}
+
+impl Writer {
+    /// Starts the thread. It wakes `moved` when standard error has become another file.
+    ///
+    /// # Errors
+    /// When threads are exhausted.
+    pub fn start(dispatcher: Dispatcher, moved: Waker) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let builder = std::thread::Builder::new().name("margrave-log".into()).stack_size(256 * 1024);
+        builder.spawn(move || theirs.run(dispatcher, &moved))?;
+        Ok(Self { shared })
+    }
+
+    /// Tells the thread something; never waits.
+    pub fn push(&self, item: Item) {
+        let mut queue = self.shared.lock();
+        let size = match &item {
+            Item::Line(line, _) => line.len(),
+            Item::Rotate | Item::Reopen => 0,
+        };
+        if queue.bytes + size > MOST_WAITING {
+            queue.lost += 1;
+            return;
+        }
+        queue.bytes += size;
+        queue.items.push_back(item);
+        if queue.items.len() == 1 {
+            self.shared.filled.notify_one();
+        }
+    }
+
+    /// Waits until everything has been written, or `patience` has passed.
+    pub fn finish(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut queue = self.shared.lock();
+        while !queue.items.is_empty() || queue.writes {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            let waited = self.shared.emptied.wait_timeout(queue, left);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lock().ends = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, mut dispatcher: Dispatcher, moved: &Waker) {
+        loop {
+            let mut queue = self.lock();
+            queue.writes = false;
+            self.emptied.notify_all();
+            while queue.items.is_empty() && !queue.ends {
+                queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            if queue.items.is_empty() {
+                return;
+            }
+            let items = std::mem::take(&mut queue.items);
+            queue.bytes = 0;
+            queue.writes = true;
+            dispatcher.lose(std::mem::take(&mut queue.lost));
+            drop(queue);
+            for item in items {
+                let changed = match item {
+                    Item::Line(line, is_request) => dispatcher.pass_on(&line, is_request),
+                    Item::Rotate => dispatcher.rotate(),
+                    Item::Reopen => dispatcher.reopen(),
+                };
+                if changed {
+                    moved.wake();
+                }
+            }
+        }
+    }
+}

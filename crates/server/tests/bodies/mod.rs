@@ -1,0 +1,187 @@
+//! Bodies that arrive while their request runs, or never.
+
+use crate::worker::{Options, Worker, read_answer};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+fn ask(client: &mut TcpStream, path: &str, length: usize) {
+    write!(
+        client,
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+}
+
+fn is_told_to_continue(client: &mut TcpStream) -> bool {
+    let mut interim = [0; CONTINUE.len()];
+    client.read_exact(&mut interim).unwrap();
+    interim == CONTINUE
+}
+
+fn hello(worker: &Worker) {
+    let mut client = worker.connect();
+    write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"hello");
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_continue_when_the_application_reads() {
+    for threads in [1, 4] {
+        let worker = Worker::start(Options { threads, ..Options::default() });
+        let mut client = worker.connect();
+        for piece in ["ok", "again"] {
+            ask(&mut client, "/echo", piece.len());
+            assert!(is_told_to_continue(&mut client));
+            client.write_all(piece.as_bytes()).unwrap();
+            assert_eq!(read_answer(&mut client).body, piece.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_client_that_asks_first_gets_the_answer_alone_when_the_application_does_not_read() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    ask(&mut client, "/hello", 1000);
+    let answer = read_answer(&mut client);
+    assert_eq!(answer.body, b"hello");
+    assert!(answer.head.contains("Connection: close"), "the body may come or not: {}", answer.head);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_body_that_has_begun_to_arrive_is_not_asked_for() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok";
+    client.write_all(head.as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut client).body, b"ok");
+}
+
+#[test]
+fn a_body_larger_than_what_is_read_ahead_is_streamed() {
+    for threads in [1, 3] {
+        let worker =
+            Worker::start(Options { threads, body_memory: 10_000, body_file: 100_000, ..Options::default() });
+        let body: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+        let mut clients: Vec<TcpStream> = (0..3).map(|_| worker.connect()).collect();
+        let sending: Vec<_> = clients
+            .iter()
+            .map(|client| {
+                let (mut client, body) = (client.try_clone().unwrap(), body.clone());
+                std::thread::spawn(move || {
+                    write!(
+                        client,
+                        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    )
+                    .unwrap();
+                    client.write_all(&body).unwrap();
+                })
+            })
+            .collect();
+        for client in &mut clients {
+            assert!(read_answer(client).body == body);
+        }
+        sending.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_dropped_and_the_connection_kept() {
+    let worker = Worker::start(Options { body_memory: 10_000, body_file: 20_000, ..Options::default() });
+    let mut client = worker.connect();
+    for _ in 0..3 {
+        write!(client, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n").unwrap();
+        client.write_all(&[b'x'; 400_000]).unwrap();
+        let answer = read_answer(&mut client);
+        assert_eq!(answer.body, b"hello");
+        assert!(!answer.head.contains("Connection: close"), "{}", answer.head);
+    }
+    hello(&worker);
+}
+
+#[test]
+fn a_body_too_long_to_be_dropped_ends_the_connection_with_the_answer() {
+    let worker = Worker::start(Options {
+        body_memory: 1000,
+        body_file: 20_000,
+        drain_limit: 50_000,
+        ..Options::default()
+    });
+    let mut client = worker.connect();
+    write!(client, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n").unwrap();
+    client.write_all(&[b'x'; 200_000]).unwrap();
+    let answer = read_answer(&mut client);
+    assert!(answer.head.contains("Connection: close"), "{}", answer.head);
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_body_cut_while_the_application_reads_it_is_no_body() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    ask(&mut client, "/echo", 10);
+    assert!(is_told_to_continue(&mut client));
+    client.write_all(b"half").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let answer = read_answer(&mut client);
+    assert_eq!(answer.status, 400);
+    assert!(answer.head.contains("Connection: close"), "{}", answer.head);
+    hello(&worker);
+    assert_eq!(worker.open_requests(), 0);
+}
+
+#[test]
+fn a_malformed_chunk_behind_a_continue_is_refused() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    assert!(is_told_to_continue(&mut client));
+    client.write_all(b"3\r\nabc\r\nzz\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).status, 400);
+}
+
+#[test]
+fn a_client_that_is_told_to_continue_and_does_not_is_given_up() {
+    let worker =
+        Worker::start(Options { threads: 2, io_timeout: Duration::from_millis(300), ..Options::default() });
+    let mut client = worker.connect();
+    ask(&mut client, "/echo", 10);
+    assert!(is_told_to_continue(&mut client));
+    hello(&worker);
+    assert_eq!(read_answer(&mut client).status, 408);
+}
+
+#[test]
+fn clients_that_are_told_to_continue_and_do_not_leave_threads_for_others() {
+    let worker = Worker::start(Options { threads: 4, ..Options::default() });
+    let mut waiting: Vec<TcpStream> = (0..12).map(|_| worker.connect()).collect();
+    for client in &mut waiting {
+        ask(client, "/echo", 3);
+        assert!(is_told_to_continue(client));
+    }
+    let began = Instant::now();
+    (0..10).for_each(|_| hello(&worker));
+    assert!(began.elapsed() < Duration::from_secs(2));
+    for client in &mut waiting {
+        client.write_all(b"end").unwrap();
+        assert_eq!(read_answer(client).body, b"end");
+    }
+    assert_eq!(worker.open_requests(), 0);
+}
+
+#[test]
+fn the_deadline_of_a_request_ends_its_wait_for_a_body() {
+    let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(300)), ..Options::default() });
+    let mut client = worker.connect();
+    ask(&mut client, "/echo", 10);
+    assert!(is_told_to_continue(&mut client));
+    assert_eq!(read_answer(&mut client).status, 504);
+    hello(&worker);
+}
