@@ -7,6 +7,7 @@ where needed, `env`, `stdin`, `links` (path to target) and `cwd`. A file `m.ini`
 from case_forms import END, END_XML, ini, xml
 from config_cases_files import CASES as FILES
 from config_cases_logic import CASES as LOGIC
+from config_cases_more import CASES as MORE
 from config_cases_values import CASES as VALUES
 from config_cases_words import CASES as WORDS
 
@@ -164,4 +165,5 @@ CASES = {
     **VALUES,
     **LOGIC,
     **WORDS,
+    **MORE,
 }

@@ -54,4 +54,16 @@ DIFFERENCES = {
     "need-plugins-known": "what Margrave has built in is there, though uWSGI finds no such file",
     "early-env": "`ienv` works, as in uWSGI 2.1",
     "print-symbol": "there are no symbols to print, which is an error",
+    # more
+    "ph-recursive-two": "values that hold each other are an error instead of an endless loop",
+    "env-default-unset": "`$(NAME:-default)` works, as in uWSGI 2.1",
+    "at-directory": "a directory is an error, not what lay in memory before",
+    "words-optional-apart": "a positional argument may name a module, and `false` is one that might exist",
+    "words-json": "JSON is read, as by a uWSGI with jansson",
+    "xml-cdata-plus-text": "text and CDATA of an element are one text",
+    "xml-app": "an application that does not load is exit code 22, and `app` stands for `mount` alone",
+    "yaml-tab": "YAML indents by blanks: a tab is an error with its line",
+    "yaml-key-only": "YAML is read as by a uWSGI with libyaml: a key without a value does not end the file",
+    "yaml-two-spaces-top": "YAML is read as by a uWSGI with libyaml: the whole file may be indented",
+    "yaml-colon-no-space": "YAML is read as by a uWSGI with libyaml: a line that is no pair is an error, not the end",
 }

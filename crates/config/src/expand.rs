@@ -4,6 +4,8 @@
 //! stays as it is (so log-format variables survive), and after a replacement scanning begins again behind the first
 //! character. Hence an expression that only comes into being at the very beginning of a value is not expanded again.
 
+use std::num::IntErrorKind;
+
 /// Replacements in one value before it is taken for endless.
 pub const MAX_REPLACEMENTS: usize = 1_000;
 
@@ -154,7 +156,15 @@ fn number(text: &str) -> i64 {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let length = digits.bytes().take_while(u8::is_ascii_digit).count();
     let sign = text.len() - digits.len();
-    text[..sign + length].parse().unwrap_or(0)
+    match text[..sign + length].parse() {
+        Ok(number) => number,
+        // Too large for 64 bits: the nearest that fits, as strtoll gives it.
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow => i64::MAX,
+            IntErrorKind::NegOverflow => i64::MIN,
+            _ => 0,
+        },
+    }
 }
 
 /// The value of what stands in `$(...)`: a variable, or `NAME:-default`, `NAME-default` as shells have them.

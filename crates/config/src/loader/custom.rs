@@ -77,6 +77,9 @@ impl Loader<'_> {
                 let message = format!(
                     "`{key}` in its declaration is no option, so nothing happens; correct the declaration"
                 );
+                if self.strict {
+                    return Err(Diagnostic::error(origin, &option.name, message).into());
+                }
                 self.findings.push(Diagnostic::warning(origin, &option.name, message));
             }
         }
