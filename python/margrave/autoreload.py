@@ -8,17 +8,19 @@ import time
 from margrave import report
 
 
-def start(interval):
-    """Starts the watching thread; ``interval`` in seconds."""
+def start(interval, ignored):
+    """Starts the watching thread; ``interval`` in seconds, ``ignored`` are names of modules."""
+    ignored = frozenset(ignored)
     # Scanned before the thread runs: what changes from now on is seen.
-    threading.Thread(target=watch, args=(interval, scan()), name="margrave-autoreload", daemon=True).start()
+    arguments = interval, ignored, scan(ignored)
+    threading.Thread(target=watch, args=arguments, name="margrave-autoreload", daemon=True).start()
 
 
-def watch(interval, seen):
+def watch(interval, ignored, seen):
     """Scans again and again; asks the master to reload when something has changed."""
     while True:
         time.sleep(max(interval, 0.1))
-        now = scan()
+        now = scan(ignored)
         changed = [path for path, mtime in seen.items() if now.get(path, mtime) != mtime]
         if changed:
             report.write(f"py-autoreload: {changed[0]} has changed; reloading")
@@ -27,12 +29,12 @@ def watch(interval, seen):
         seen = {**seen, **now}
 
 
-def scan():
+def scan(ignored):
     """Modification times of the sources of all modules loaded."""
     found = {}
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str):
+        if name in ignored or not isinstance(path, str):
             continue
         if path.endswith((".pyc", ".pyo")):
             path = path[:-1]

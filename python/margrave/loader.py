@@ -70,6 +70,16 @@ def load_import(name, option):
         report.write(str(error))
 
 
+def set_aliases(aliases, option):
+    """Gives modules, or files that become modules, further names."""
+    for name, target in aliases:
+        settings = {"origin": option}
+        if "/" in target or target.endswith(".py"):
+            sys.modules[name] = load_file(target, settings)[0]
+        else:
+            sys.modules[name] = load_module(target, settings)[0]
+
+
 def load_all(python):
     """Loads every application of the ``python`` part of the settings, in order."""
     apps = []
@@ -105,7 +115,7 @@ def load_module(text, settings):
         module = importlib.import_module(name)
     except BaseException as error:
         raise explain(error, where, name) from None
-    return module, name, expression or settings["callable"] or None
+    return module, name, expression or settings.get("callable") or None
 
 
 def load_file(path, settings):
@@ -127,7 +137,7 @@ def load_file(path, settings):
         except BaseException as error:
             sys.modules.pop(name, None)
             raise explain(error, where, None) from None
-    return sys.modules[name], path, settings["callable"] or None
+    return sys.modules[name], path, settings.get("callable") or None
 
 
 def describe(what, settings):

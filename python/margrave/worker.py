@@ -31,14 +31,19 @@ def main(worker, settings, apps):
     start_autoreload(number, settings)
     stuck = serve(worker, number, settings, reports)
     call_hook("atexit")
+    if settings["python"]["skip_atexit"]:
+        leave()
     if stuck:
-        end_at_once()
+        atexit._run_exitfuncs()
+        leave()
 
 
 def load_here(worker, settings):
     """`lazy-apps`: loads the applications in this worker."""
     try:
-        return loader.load_configured(settings)
+        apps = loader.load_configured(settings)
+        loader.set_aliases(settings["python"]["post_aliases"], "post-pymodule-alias")
+        return apps
     except loader.LoadError as error:
         worker.load_failed(str(error))
         sys.exit(22)
@@ -64,9 +69,8 @@ def serve(worker, number, settings, reports):
     return any(thread.is_alive() for thread in others)
 
 
-def end_at_once():
-    """What the interpreter does at its end, but for the threads: one that is still busy must not wake up in ruins."""
-    atexit._run_exitfuncs()
+def leave():
+    """Ends the process without the interpreter's own end, in which a thread that is still busy would wake up in ruins."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -136,4 +140,4 @@ def start_autoreload(number, settings):
     if number == 1 and interval is not None:
         from margrave import autoreload
 
-        autoreload.start(interval["secs"] + interval["nanos"] / 1e9)
+        autoreload.start(interval["secs"] + interval["nanos"] / 1e9, settings["python"]["autoreload_ignore"])

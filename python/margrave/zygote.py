@@ -55,6 +55,8 @@ def prepare_interpreter(settings):
     sys.path[:0] = [".", ""]
     for entry in python["path"]:
         sys.path.insert(0, entry)
+    if python["executable"]:
+        sys.executable = python["executable"]
     # The module that runs is not the application's business: pickle and multiprocessing look at `__main__`.
     main_module = types.ModuleType("__main__")
     main_module.__builtins__ = __builtins__
@@ -86,13 +88,11 @@ def load(zygote, settings):
     before = open_sockets()
     for name in python["shared_imports"]:
         loader.load_import(name, "shared-import")
-    if not settings["process"]["lazy_apps"]:
-        try:
-            LOADED.extend(loader.load_configured(settings))
-        except loader.LoadError as error:
-            zygote.report_failure(str(error))
-            return False
     try:
+        loader.set_aliases(python["aliases"], "pymodule-alias")
+        if not settings["process"]["lazy_apps"]:
+            LOADED.extend(loader.load_configured(settings))
+            loader.set_aliases(python["post_aliases"], "post-pymodule-alias")
         preload.prepare(settings, LOADED)
     except loader.LoadError as error:
         zygote.report_failure(str(error))

@@ -279,7 +279,8 @@ fn arguments(settings: &Settings) -> Vec<OsString> {
         1 => Some("-O"),
         _ => Some("-OO"),
     };
-    optimize.into_iter().chain(["-c", BOOTSTRAP]).map(OsString::from).collect()
+    let site = settings.python.no_site.then_some("-S");
+    site.into_iter().chain(optimize).chain(["-c", BOOTSTRAP]).map(OsString::from).collect()
 }
 
 fn environment(

@@ -75,6 +75,7 @@ impl Worker {
             core,
             version: COMPATIBLE,
             node: self.instance.host_name.clone().into_bytes(),
+            file_wrapper: self.instance.settings.python.file_wrapper,
             ports: self.instance.ports.clone(),
         }
     }
@@ -133,6 +134,7 @@ impl Worker {
         let rules = MountRules {
             manage_script_name: python.manage_script_name,
             no_default_app: python.no_default_app,
+            ignore_script_name: python.ignore_script_name,
         };
         let apps = AppTable::new(apps, rules);
         let _ = self.table.set(Table { apps: Arc::new(apps), after_request });

@@ -197,11 +197,13 @@ impl<'a> Exchange<'a> {
             return Err(SendError::HeadSent);
         }
         let shared: &Shared = self.shared;
-        let added = shared.site.http.add_header.iter();
+        let (added, removed) = (shared.site.http.add_header.iter(), &shared.site.http.rem_header);
+        let stays = |name: &[u8]| !removed.iter().any(|gone| name.eq_ignore_ascii_case(gone.as_bytes()));
         // The mapping gives both halves one lifetime.
         #[expect(clippy::map_identity)]
         let fields = fields
             .map(|(name, value)| (name, value))
+            .filter(|(name, _)| stays(name))
             .chain(added.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         let closes = shared.site.closing.load(Relaxed)
             || self.work.is_live && self.shared.lock().must_close(self.work);

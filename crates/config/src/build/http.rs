@@ -42,6 +42,7 @@ pub fn build(values: &mut Values<'_>) -> HttpSettings {
             || values.flag("http-enable-proxy-protocol").unwrap_or(false),
         underscore_headers: values.flag("underscore-headers").unwrap_or(default.underscore_headers),
         add_header: add_header(values),
+        rem_header: rem_header(values),
         dynamic_apps: values.flag("dynamic-apps").unwrap_or(default.dynamic_apps),
     }
 }
@@ -101,6 +102,17 @@ fn add_header(values: &mut Values<'_>) -> Vec<(String, String)> {
         }
     }
     fields
+}
+
+fn rem_header(values: &mut Values<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for setting in values.all(&["rem-header"]) {
+        match setting.text().trim_end_matches(':') {
+            name if is_token(name) => names.push(name.to_owned()),
+            _ => values.error(setting, format!("`{}` cannot be the name of a field", setting.text())),
+        }
+    }
+    names
 }
 
 /// Whether a text may be the name of a field (RFC 9110, section 5.6.2).

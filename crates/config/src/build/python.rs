@@ -27,9 +27,24 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         catch_exceptions: values.flag("catch-exceptions").unwrap_or(default.catch_exceptions),
         warmup: values.text("warmup").map(str::to_owned),
         preload_urls: values.flag("preload-urls").unwrap_or(default.preload_urls),
+        executable: values.path("py-executable"),
+        file_wrapper: !values.flag("wsgi-disable-file-wrapper").unwrap_or(!default.file_wrapper),
+        aliases: aliases(values, "pymodule-alias"),
+        post_aliases: aliases(values, "post-pymodule-alias"),
+        no_site: values.flag("no-site").unwrap_or(default.no_site),
+        skip_atexit: values.flag("skip-atexit").unwrap_or(default.skip_atexit),
+        ignore_script_name: values.flag("ignore-script-name").unwrap_or(default.ignore_script_name),
+        autoreload_ignore: values.texts("py-auto-reload-ignore"),
         switch_interval: switch_interval(values).unwrap_or(default.switch_interval),
         optimize: values.bounded("optimize", 0, 2).map_or(default.optimize, |level| level as u8),
     }
+}
+
+/// `name=module`, or `name=path/of/module.py`.
+fn aliases(values: &mut Values<'_>, option: &'static str) -> Vec<(String, String)> {
+    let settings = values.all(&[option]);
+    let pairs = settings.into_iter().filter_map(|setting| values.pair(setting, "name=module"));
+    pairs.map(|(name, module)| (name.to_owned(), module.to_owned())).collect()
 }
 
 fn interpreter(values: &mut Values<'_>) -> Option<PathBuf> {

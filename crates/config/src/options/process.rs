@@ -45,7 +45,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["threads-stacksize", "thread-stacksize", "thread-stack-size", "threads-stack-size"], Kind::Integer, "Stack of threads in KiB."),
     flag(&["honour-stdin"], "Keeps standard input as it is."),
     flag(&["skip-zero"], "Does not take descriptor 0 for a socket.").accepted("descriptor 0 is never taken for a socket"),
-    flag(&["skip-atexit"], "Runs no atexit hooks in workers."),
+    flag(&["skip-atexit"], "Runs no atexit hooks in workers.").works(),
     flag(&["skip-atexit-teardown"], "Does not end the interpreter in workers."),
     flag(&["force-gateway"], "Runs gateways without a master.").accepted("there is always a master process"),
     flag(&["reaper"], "Reaps processes that nobody waits for.").short('r').accepted("the master always reaps orphans of its workers"),

@@ -53,6 +53,8 @@ pub struct HttpSettings {
     pub underscore_headers: bool,
     /// `add-header`: `Name: value` lines added to every response.
     pub add_header: Vec<(String, String)>,
+    /// `rem-header`: names of fields removed from every answer of the application.
+    pub rem_header: Vec<String>,
     /// `dynamic-apps`: honour `UWSGI_FILE`, `UWSGI_MODULE` … from the wire.
     pub dynamic_apps: bool,
 }
@@ -83,6 +85,7 @@ impl Default for HttpSettings {
             proxy_protocol: false,
             underscore_headers: false,
             add_header: Vec::new(),
+            rem_header: Vec::new(),
             dynamic_apps: false,
         }
     }

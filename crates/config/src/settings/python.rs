@@ -58,6 +58,22 @@ pub struct PythonSettings {
     pub warmup: Option<String>,
     /// `preload-urls`: import the URL configuration of a Django site in the zygote.
     pub preload_urls: bool,
+    /// `py-executable`: what `sys.executable` says.
+    pub executable: Option<PathBuf>,
+    /// `wsgi-disable-file-wrapper` is not set.
+    pub file_wrapper: bool,
+    /// `pymodule-alias`: another name, and the module or file it stands for, made before applications are loaded.
+    pub aliases: Vec<(String, String)>,
+    /// `post-pymodule-alias`: the same, made after.
+    pub post_aliases: Vec<(String, String)>,
+    /// `no-site`: the interpreter does not import `site`.
+    pub no_site: bool,
+    /// `skip-atexit`: workers run no atexit functions.
+    pub skip_atexit: bool,
+    /// `ignore-script-name`: SCRIPT_NAME chooses no application.
+    pub ignore_script_name: bool,
+    /// `py-auto-reload-ignore`: modules that `py-autoreload` does not look at.
+    pub autoreload_ignore: Vec<String>,
     /// `switch-interval`: the interpreter's thread switch interval.
     pub switch_interval: Duration,
     /// `optimize` / `py-optimize`.
@@ -81,6 +97,14 @@ impl Default for PythonSettings {
             catch_exceptions: false,
             warmup: None,
             preload_urls: true,
+            executable: None,
+            file_wrapper: true,
+            aliases: Vec::new(),
+            post_aliases: Vec::new(),
+            no_site: false,
+            skip_atexit: false,
+            ignore_script_name: false,
+            autoreload_ignore: Vec::new(),
             switch_interval: Duration::from_micros(500),
             optimize: 0,
         }

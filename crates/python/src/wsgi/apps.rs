@@ -37,6 +37,8 @@ pub struct MountRules {
     pub manage_script_name: bool,
     /// `no-default-app`.
     pub no_default_app: bool,
+    /// `ignore-script-name`.
+    pub ignore_script_name: bool,
 }
 
 /// Why no application answers a request.
@@ -81,8 +83,8 @@ impl AppTable {
         let (chosen, names_a_mount) = match (named(Known::UwsgiAppid), named(Known::ScriptName)) {
             (Some(name), _) => (self.mounted_at(name), true),
             (None, _) if self.rules.manage_script_name => (by_path, by_path.is_some()),
-            (None, Some(name)) => (self.mounted_at(name), true),
-            (None, None) => (None, false),
+            (None, Some(name)) if !self.rules.ignore_script_name => (self.mounted_at(name), true),
+            (None, _) => (None, false),
         };
         match self.rules.no_default_app {
             false => chosen.or(self.unmounted).or(Some(0)),

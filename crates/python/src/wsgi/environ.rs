@@ -72,6 +72,8 @@ pub struct Facts {
     pub version: &'static str,
     /// Host name.
     pub node: Vec<u8>,
+    /// Applications find `wsgi.file_wrapper`.
+    pub file_wrapper: bool,
     /// Port of each listener; `None` where it has none.
     pub ports: Vec<Option<u16>>,
 }
@@ -123,8 +125,10 @@ impl EnvironBuilder {
             }
         }
         template.set_item(intern(py, "wsgi.input"), py.None())?;
-        template
-            .set_item(intern(py, "wsgi.file_wrapper"), py.get_type::<super::file_wrapper::FileWrapper>())?;
+        if facts.file_wrapper {
+            let wrapper = py.get_type::<super::file_wrapper::FileWrapper>();
+            template.set_item(intern(py, "wsgi.file_wrapper"), wrapper)?;
+        }
         template.set_item(intern(py, "wsgi.version"), PyTuple::new(py, [1, 0])?)?;
         template.set_item(intern(py, "wsgi.errors"), errors)?;
         template.set_item(intern(py, "wsgi.run_once"), false)?;
