@@ -35,8 +35,8 @@ pub struct Built {
 
 /// Builds settings.
 pub fn build(reading: &Reading, world: &dyn World) -> Built {
-    let (unquoted, findings) = forms::take_quotes_off(&reading.settings);
-    let mut values = Values::new(&unquoted, world);
+    let (bare, findings) = forms::take_wrapping_off(&reading.settings);
+    let mut values = Values::new(&bare, world);
     values.findings = findings;
     let mut settings =
         Settings { opt: opt(reading), magic: reading.magic.clone(), ..slices(&mut values, reading) };

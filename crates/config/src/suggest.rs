@@ -3,19 +3,63 @@
 use crate::options::{self, OptionRow, Status};
 use std::sync::OnceLock;
 
+/// Names that other programs have, or that seem natural, and uWSGI's name for the same.
+const OTHER_WORDS: [(&str, &str); 34] = [
+    ("logfile", "logto"),
+    ("log-file", "logto"),
+    ("log-to", "logto"),
+    ("error-log", "logto"),
+    ("access-log", "req-logger"),
+    ("workdir", "chdir"),
+    ("work-dir", "chdir"),
+    ("working-directory", "chdir"),
+    ("directory", "chdir"),
+    ("cwd", "chdir"),
+    ("user", "uid"),
+    ("group", "gid"),
+    ("bind", "socket"),
+    ("http-port", "http"),
+    ("application", "module"),
+    ("app", "module"),
+    ("wsgi-module", "module"),
+    ("wsgi-app", "module"),
+    ("script", "wsgi-file"),
+    ("python-home", "home"),
+    ("virtual-env", "virtualenv"),
+    ("pid", "pidfile"),
+    ("pid-file", "pidfile"),
+    ("daemon", "daemonize"),
+    ("process", "processes"),
+    ("timeout", "harakiri"),
+    ("request-timeout", "harakiri"),
+    ("backlog", "listen"),
+    ("listen-queue", "listen"),
+    ("max-memory", "reload-on-rss"),
+    ("socket-mode", "chmod-socket"),
+    ("environment", "env"),
+    ("preload", "lazy-apps"),
+    ("reload-on-change", "py-autoreload"),
+];
+
 /// The most likely option for a name that is none.
 pub fn option_for(name: &str) -> Option<&'static str> {
-    let plain = name.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
+    let plain = plain(name);
     if let Some(row) = options::find(&plain) {
         return row.names.iter().copied().find(|known| *known == plain);
     }
-    nearest(&plain).or_else(|| longer_or_shorter(&plain))
+    let other_word = OTHER_WORDS.iter().find(|(word, _)| *word == plain).map(|(_, option)| *option);
+    other_word.or_else(|| nearest(&plain)).or_else(|| longer_or_shorter(&plain))
+}
+
+/// The name as an option would be written: `Post_Buffering` and `post buffering` are `post-buffering`.
+fn plain(name: &str) -> String {
+    name.trim_start_matches('-').to_ascii_lowercase().replace(['_', ' '], "-")
 }
 
 /// Whether a name is so near an option's that nothing else can be meant.
 pub fn is_near(name: &str, option: &str) -> bool {
-    let plain = name.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
-    plain == option || nearest(&plain) == Some(option)
+    let plain = plain(name);
+    plain == option || nearest(&plain) == Some(option) && !OTHER_WORDS.iter().any(|(word, _)| *word == plain)
 }
 
 /// The nearest name by edits; the same first letter wins a tie, then a working option.
@@ -85,6 +129,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn other_words_stand_for_options_and_are_none_themselves() {
+        for (word, option) in OTHER_WORDS {
+            assert!(options::find(word).is_none(), "{word} is an option");
+            assert!(options::find(option).is_some_and(|row| row.status == Status::Works), "{option}");
+        }
+    }
+
+    #[test]
     fn names_misspelt_in_real_files_are_recognized() {
         for (name, meant) in [
             ("vaccum", "vacuum"),
@@ -97,6 +149,10 @@ mod tests {
             ("guid", "gid"),
             ("strict-mode", "strict"),
             ("modul", "module"),
+            ("thread", "threads"),
+            ("logfile", "logto"),
+            ("post buffering", "post-buffering"),
+            ("WorkDir", "chdir"),
         ] {
             assert_eq!(option_for(name), Some(meant), "{name}");
         }

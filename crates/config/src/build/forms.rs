@@ -101,6 +101,14 @@ fn check_text(values: &mut Values<'_>, setting: &Setting) {
         values.findings.push(finding.misleading().mended_by(Repair::LiftComment));
     }
     check_leftovers(values, setting);
+    if setting.row.kind == Kind::Path
+        && matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "false" | "no" | "off")
+    {
+        let message = format!(
+            "a path is wanted here, so this means a file called `{text}`; write the path, or remove the option"
+        );
+        values.findings.push(Diagnostic::warning(&setting.origin, &setting.name, message).misleading());
+    }
     let right = text.split_once('=').map_or("", |(_, right)| right);
     let quoted = values::unquoted(text)
         .map(|inner| (text, inner))
@@ -128,22 +136,25 @@ fn check_leftovers(values: &mut Values<'_>, setting: &Setting) {
     }
 }
 
-/// Takes quotes off where they cannot be meant: numbers, addresses, paths and names with quotes never work in uWSGI.
-pub fn take_quotes_off(settings: &[Setting]) -> (Vec<Setting>, Vec<Diagnostic>) {
+/// Takes off what cannot be meant: numbers, addresses, paths and names in quotes, or with blanks around them (which
+/// only XML, YAML, JSON and TOML can write), never work in uWSGI.
+pub fn take_wrapping_off(settings: &[Setting]) -> (Vec<Setting>, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let unquoted = settings.iter().map(|setting| {
+    let bare = settings.iter().map(|setting| {
         let text = setting.text();
         let is_certain = match setting.row.kind {
             Kind::Flag | Kind::Text | Kind::Regex => false,
             Kind::KeyValue => text.contains('='),
-            _ => true,
+            _ => matches!(setting.origin, Origin::File { .. }),
         };
-        let Some(inner) = values::unquoted(text).filter(|_| is_certain && setting.row.status == Status::Works)
-        else {
+        let unwrapped = values::unquoted(text).map(|inner| (inner, "quotes"));
+        let trimmed = Some(text.trim()).filter(|inner| !inner.is_empty() && inner.len() < text.len());
+        let found = unwrapped.or_else(|| Some((trimmed?, "blanks")));
+        let Some((inner, what)) = found.filter(|_| is_certain && setting.row.status == Status::Works) else {
             return setting.clone();
         };
         let message = format!(
-            "uWSGI takes the quotes in {text} for a part of the value, here they are left out; write {inner} without quotes"
+            "uWSGI takes the {what} in {text:?} for a part of the value, here they are left out; write `{inner}` without {what}"
         );
         let repair = Repair::Replace { old: text.to_owned(), new: inner.to_owned() };
         findings.push(
@@ -151,7 +162,7 @@ pub fn take_quotes_off(settings: &[Setting]) -> (Vec<Setting>, Vec<Diagnostic>) 
         );
         Setting { value: Some(inner.to_owned()), ..setting.clone() }
     });
-    (unquoted.collect(), findings)
+    (bare.collect(), findings)
 }
 
 /// Checks the kinds of values that nobody has complained of so far: those that a later one overrides, and those of

@@ -109,7 +109,7 @@ fn expressions_that_nothing_replaces_are_named() {
 
 #[test]
 fn quotes_are_named_and_left_out_where_they_cannot_be_meant() {
-    let left_out = "for a part of the value, here they are left out; write";
+    let left_out = "for a part of the value, here they are left out; write `";
     for option in [
         "chdir = \"/srv\"",
         "env=\"A=1\"",

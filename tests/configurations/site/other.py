@@ -1,0 +1,5 @@
+"""A second application."""
+import report
+
+application = report.application("other:application")
+main = report.application("other:main")
