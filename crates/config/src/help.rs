@@ -190,30 +190,6 @@ fn kind_text(kind: Kind) -> String {
     text.to_owned()
 }
 
-fn example(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Flag => "true",
-        Kind::Integer => "4",
-        Kind::Bytes => "65536",
-        Kind::Megabytes => "512",
-        Kind::Seconds => "30",
-        Kind::Duration => "500ms",
-        Kind::Milliseconds => "1000",
-        Kind::Address => "127.0.0.1:8000",
-        Kind::Mode => "660",
-        Kind::Path => "/srv/site",
-        Kind::KeyValue => "NAME=value",
-        Kind::Signed => "-5",
-        Kind::Choice(words) => words.first().copied().unwrap_or("word"),
-        Kind::Regex => "^/static/",
-        Kind::Module => "mysite.wsgi:application",
-        Kind::Name => "app",
-        Kind::User => "www-data",
-        Kind::Owner => "www-data:www-data",
-        Kind::Text => "text",
-    }
-}
-
 fn option_help(row: &OptionRow) -> String {
     let mut text = format!("--{}{}\n  {}\n", row.name(), placeholder(row), row.help);
     if row.names.len() > 1 {
@@ -222,11 +198,20 @@ fn option_help(row: &OptionRow) -> String {
     if let Some(letter) = row.short {
         let _ = writeln!(text, "  Short: -{letter}.");
     }
-    let _ =
-        writeln!(text, "  Value: {}. Example: {} = {}", kind_text(row.kind), row.name(), example(row.kind));
-    if row.repeats {
-        text.push_str("  May be given several times.\n");
+    let several = if row.repeats { "; may be given several times" } else { "" };
+    let _ = writeln!(text, "  Value: {}{several}.", kind_text(row.kind));
+    let defaults = row.defaults();
+    match (row.directive, defaults.here) {
+        (Some(_), _) => {}
+        (None, Some(here)) if here == defaults.uwsgi => {
+            let _ = writeln!(text, "  Default: {here}, as in uWSGI.");
+        }
+        (None, here) => {
+            let here = here.map_or(String::new(), |here| format!("{here}; "));
+            let _ = writeln!(text, "  Default: {here}in uWSGI {}.", defaults.uwsgi);
+        }
     }
+    let _ = writeln!(text, "  Example: {}", row.example());
     let _ = writeln!(text, "  {}", status(row));
     text
 }
@@ -239,6 +224,24 @@ fn status(row: &OptionRow) -> String {
         Status::NotYet => "Not built yet.".to_owned(),
         Status::Foreign(service) => format!("Not in Margrave ({service})."),
     }
+}
+
+/// The default here, and uWSGI's where that is another.
+fn default_cell(row: &OptionRow) -> String {
+    let defaults = row.defaults();
+    match (row.directive, defaults.here) {
+        (Some(_), _) => String::new(),
+        (None, Some("not set")) if defaults.uwsgi == "not set" => String::new(),
+        (None, Some(here)) if here == defaults.uwsgi => here.to_owned(),
+        (None, Some(here)) => format!("{here} (uWSGI: {})", defaults.uwsgi),
+        (None, None) if matches!(defaults.uwsgi, "not set" | "off") => String::new(),
+        (None, None) => format!("(uWSGI: {})", defaults.uwsgi),
+    }
+}
+
+/// The names of all options, one a line, as `--dump-options` prints them.
+pub fn names() -> String {
+    options::names().collect::<Vec<_>>().join("\n")
 }
 
 /// The reference page in Markdown.
@@ -262,7 +265,7 @@ pub fn reference() -> String {
     for subject in SUBJECTS {
         let _ = write!(
             text,
-            "\n## {}\n\n| option | value | what it does | state |\n|---|---|---|---|\n",
+            "\n## {}\n\n| option | value | default | what it does | state |\n|---|---|---|---|---|\n",
             subject.title
         );
         for row in subject.rows {
@@ -272,6 +275,7 @@ pub fn reference() -> String {
             let cells = [
                 format!("{names}{short}"),
                 format!("{}{several}", kind_word(row.kind)),
+                default_cell(row),
                 row.help.to_owned(),
                 status(row).trim_end_matches('.').to_owned(),
             ];

@@ -23,6 +23,7 @@ mod memory;
 pub mod options;
 mod pattern;
 mod raw;
+mod schema;
 pub mod settings;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // It reads its corpus.
@@ -36,8 +37,9 @@ mod world;
 
 pub use diagnostic::{Diagnostic, Origin, Repair, Severity, Topic};
 pub use error::{ConfigError, Problem};
-pub use help::{help, reference, search};
+pub use help::{help, names, reference, search};
 pub use memory::MemoryWorld;
+pub use schema::schema;
 pub use settings::Settings;
 pub use world::{Embedded, Entry, EntryKind, Ran, Sources, World};
 

@@ -12,6 +12,9 @@ const OFF: [&str; 4] = ["false", "off", "no", "0"];
 /// Words that people write to turn a flag on.
 const ON: [&str; 8] = ["true", "on", "yes", "1", "", "y", "t", "enable"];
 
+/// The warning for an option without its value.
+pub const EMPTY: &str = "the value is empty, so the option has no effect; write a value or remove it";
+
 /// Whether a flag with this value is on.
 pub fn truth(value: &str) -> bool {
     !OFF.contains(&value.to_ascii_lowercase().as_str())

@@ -4,7 +4,7 @@ use super::values::Values;
 use crate::diagnostic::{Diagnostic, Origin, Repair, Topic};
 use crate::expand;
 use crate::loader::Setting;
-use crate::options::{Kind, Status};
+use crate::options::{Argument, Kind, Status};
 use crate::values;
 use std::collections::{HashMap, HashSet};
 
@@ -179,6 +179,11 @@ pub fn check_kinds(values: &mut Values<'_>) {
         let known = (setting.origin.line(), setting.name.as_str());
         if setting.row.status != Status::Works || complained.contains(&known) {
             continue;
+        }
+        let needs_text = matches!(setting.row.kind, Kind::Path | Kind::Text);
+        if needs_text && setting.text().is_empty() && setting.row.argument == Argument::Required {
+            let finding = Diagnostic::warning(&setting.origin, &setting.name, values::EMPTY);
+            findings.push(finding.mended_by(Repair::CommentOut));
         }
         // Who reads words for on and off where a number belongs has its reasons.
         if values::is_truth_word(setting.text()) && setting.row.kind.is_number() {

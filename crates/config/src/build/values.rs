@@ -167,8 +167,7 @@ impl<'a> Values<'a> {
     fn filled(&mut self, setting: &'a Setting) -> Option<&'a str> {
         let text = setting.text();
         if text.is_empty() {
-            let message = "the value is empty, so the option has no effect; write a value or remove it";
-            let finding = Diagnostic::warning(&setting.origin, &setting.name, message);
+            let finding = Diagnostic::warning(&setting.origin, &setting.name, values::EMPTY);
             self.findings.push(finding.mended_by(Repair::CommentOut));
         }
         Some(text).filter(|text| !text.is_empty())

@@ -90,6 +90,11 @@ impl Loader<'_> {
             }
             Directive::Get if self.problems.is_some() => return Err(Halt::Command(Command::Exit(0))),
             Directive::Get => self.asked.push(given.to_owned()),
+            Directive::DumpOptions => {
+                self.print(crate::help::names());
+                return Err(Halt::Command(Command::Exit(0)));
+            }
+            Directive::ListPlugins => self.print(BUILT_IN.join("\n")),
             Directive::ShowConfig => self.wants_show = values::truth(given),
             Directive::AppendData => return Err(Halt::Command(Command::AppendData(PathBuf::from(given)))),
             Directive::Mode => self.mode = Some(given.to_owned()).filter(|mode| !mode.is_empty()),

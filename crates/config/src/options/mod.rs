@@ -7,6 +7,7 @@
 mod adjacent;
 mod config;
 mod emperor;
+mod facts;
 mod foreign;
 mod hooks;
 mod http;
@@ -181,6 +182,10 @@ pub enum Directive {
     Help,
     /// Prints the value of an option and exits.
     Get,
+    /// Prints the names of all options and exits.
+    DumpOptions,
+    /// Prints the features that uWSGI has as plugins and Margrave has built in.
+    ListPlugins,
     /// Writes the effective configuration to the log.
     ShowConfig,
     /// Stops the instance of a pidfile.
@@ -213,6 +218,8 @@ impl Directive {
                 | Self::Print
                 | Self::Version
                 | Self::Get
+                | Self::DumpOptions
+                | Self::ListPlugins
                 | Self::ShowConfig
                 | Self::Mode
         )

@@ -5,6 +5,7 @@
 mod check;
 mod documents;
 mod fix;
+mod kinds;
 mod messages;
 mod patterns;
 mod robustness;
