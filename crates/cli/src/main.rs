@@ -4,6 +4,7 @@
 //! runs is `margrave-master`.
 
 mod fix;
+mod request;
 
 use margrave_config::check::{CheckRequest, check};
 use margrave_config::{Command, Diagnostic, Loaded, help, load, search};
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let mut world = OsWorld::new(Box::new(margrave_sources::Outside));
     match args.get(1).map(String::as_str) {
         Some("check") => return exit_code(check_files(&args[2..], &world)),
+        Some("request") => return exit_code(request::run(&args[2..])),
         Some("options") => {
             print(&[search(&args[2..]).trim_end().to_owned()]);
             return ExitCode::SUCCESS;

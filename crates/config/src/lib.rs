@@ -41,6 +41,7 @@ pub use help::{help, names, reference, search};
 pub use memory::MemoryWorld;
 pub use schema::schema;
 pub use settings::Settings;
+pub use values::parse_address;
 pub use world::{Embedded, Entry, EntryKind, Ran, Sources, World};
 
 use loader::{Halt, Loader, Reading};

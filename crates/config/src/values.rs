@@ -125,7 +125,11 @@ pub fn address(text: &str) -> Result<(Address, Option<String>), String> {
     }
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
+/// An address without anything behind it.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn parse_address(text: &str) -> Result<Address, String> {
     if text.is_empty() {
         return Err("an address is missing; write host:port, :port, or a path".to_owned());
     }

@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod channel;
 pub mod child;
 pub mod clock;
+pub mod dial;
 pub mod embedded;
 pub mod fifo;
 pub mod file;

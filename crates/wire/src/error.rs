@@ -147,8 +147,8 @@ pub enum Fault {
     /// A FastCGI record that is out of place: of that type, at that point or with that request id.
     #[error("a FastCGI record of type {0} is out of place")]
     RecordOutOfPlace(u8),
-    /// A BEGIN_REQUEST whose content is not eight bytes.
-    #[error("a FastCGI BEGIN_REQUEST is not eight bytes long")]
+    /// A BEGIN_REQUEST or END_REQUEST whose content is not eight bytes.
+    #[error("a FastCGI BEGIN_REQUEST or END_REQUEST is not eight bytes long")]
     RecordLength,
     /// More bytes in records that serve no request than [`crate::Limits::head`].
     #[error("too many FastCGI records belong to no request")]

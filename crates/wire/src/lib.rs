@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod answer;
 pub mod body;
 pub mod error;
 pub mod fastcgi;
@@ -41,6 +42,11 @@ mod fuzz_smoke {
     #[test]
     fn http1_head_holds() {
         run("http1_head", crate::http1::fuzz::check);
+    }
+
+    #[test]
+    fn answer_holds() {
+        run("answer", crate::answer::fuzz::check);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! One request at a time: BEGIN_REQUEST within another request is answered with CANT_MPX_CONN, behind it with an answer
 //! in turn. Authorizers and filters are not served.
 
+mod answer;
 mod decode;
 mod encode;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -16,6 +17,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{AnswerDecoder, AnswerPart, AnswerStep};
 pub use decode::{Body, Capacity, Decoder, Head};
 pub use encode::{encode_begin, encode_end, encode_param, encode_stream, encode_stream_end};
 pub use record::{CONTENT_MAX, Kind, ProtocolStatus, RESPONDER, frame};

@@ -1,5 +1,6 @@
-//! Encodes what this server says by itself: interim answers and refusals.
+//! Encodes what this server says by itself, interim answers and refusals, and what a client says.
 
+use super::{scan, target};
 use alloc::vec::Vec;
 
 /// The interim answer to `Expect: 100-continue`.
@@ -98,4 +99,41 @@ pub fn encode_error(status: u16, date: &[u8], out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(reason.as_bytes());
     out.push(b'\n');
+}
+
+/// Encodes the head of an HTTP/1.1 request: for clients and tests. `false` and nothing encoded when a part could not
+/// be told from what follows it: a method or name that is no token, a space in the target, a control character.
+#[must_use]
+pub fn encode_request<'a>(
+    method: &[u8],
+    target: &[u8],
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let start = out.len();
+    let is_token = |text: &[u8]| !text.is_empty() && scan::token_len(text) == text.len();
+    let mut sound = is_token(method) && !target.is_empty() && scan::target_len(target) == target.len();
+    for piece in [method, b" ", target, b" HTTP/1.1\r\n"] {
+        out.extend_from_slice(piece);
+    }
+    for (name, value) in fields {
+        sound &= is_token(name) && scan::value_len(value) == value.len();
+        for piece in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(piece);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    if !sound {
+        out.truncate(start);
+    }
+    sound
+}
+
+/// `PATH_INFO` and `QUERY_STRING` of an origin-form target, as a front server gives them to uwsgi, SCGI and FastCGI.
+#[must_use]
+pub fn path_info_and_query(target: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (path, query) = target::path_and_query(target);
+    let mut decoded = Vec::new();
+    target::decode_path(&target[path], &mut decoded);
+    (decoded, &target[query])
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): request heads in, error answers out.
+//! HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): request heads in, error answers out, and a client's request heads.
 //!
 //! Strict where leniency lets one request hide in another. Bodies are framed by [`crate::body`], answers of
 //! applications by [`crate::response`].
@@ -14,5 +14,5 @@ mod target;
 mod tests;
 
 pub use decode::decode;
-pub use encode::{CONTINUE, encode_error, reason};
+pub use encode::{CONTINUE, encode_error, encode_request, path_info_and_query, reason};
 pub(crate) use fields::content_length;

@@ -2,7 +2,7 @@
 
 mod framing;
 
-use super::decode;
+use super::{decode, encode_request, path_info_and_query};
 use crate::request::{BodyLength, Decoded, Known, Request, Version};
 use crate::{Limits, Peer, WireError};
 use alloc::borrow::ToOwned;
@@ -656,4 +656,26 @@ fn the_scheme_is_believed_from_trusted_peers() {
         decode(input.as_bytes(), &Limits::default(), &Peer { trusted, ..peer() }, &mut request).unwrap();
         assert_eq!(request.is_https(), https, "{fields} {trusted}");
     }
+}
+
+#[test]
+fn request_heads_come_back_as_they_were_encoded() {
+    let fields: [(&[u8], &[u8]); 3] = [(b"Host", b"h"), (b"X-A", b"b c"), (b"Content-Length", b"3")];
+    let mut out = b"before".to_vec();
+    assert!(encode_request(b"POST", b"/a%20b/../c?d", fields.into_iter(), &mut out));
+    check(&out[6..], "POST /a%20b/../c?d path=/c query=d host=h length=3");
+    assert_eq!(path_info_and_query(b"/a%20b/x/../c?d"), (b"/a b/c".to_vec(), &b"d"[..]));
+    for [method, target, name, value] in [
+        ["", "/", "A", "b"],
+        ["G T", "/", "A", "b"],
+        ["GET", "", "A", "b"],
+        ["GET", "/a b", "A", "b"],
+        ["GET", "/", "", "b"],
+        ["GET", "/", "A B", "b"],
+        ["GET", "/", "A", "b\r\nC: d"],
+    ] {
+        let field = (name.as_bytes(), value.as_bytes());
+        assert!(!encode_request(method.as_bytes(), target.as_bytes(), [field].into_iter(), &mut out));
+    }
+    assert!(out.starts_with(b"beforePOST") && out.ends_with(b"3\r\n\r\n"), "nothing of the others is left");
 }
