@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import apache as apache_module
 from harness import nginx as nginx_module
 from harness.address import free_address
 from harness.http import request as http_request
@@ -29,6 +30,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "margrave_only(reason): uWSGI does otherwise, on purpose")
     config.addinivalue_line("markers", "needs_nginx: starts a real nginx")
+    config.addinivalue_line("markers", "needs_apache: starts a real Apache")
     config.addinivalue_line("markers", "needs_chromium: looks at pages in headless Chromium")
     config.addinivalue_line("markers", "smoke: also run on the other Python versions")
 
@@ -37,7 +39,7 @@ MISSING = []
 
 
 def pytest_collection_modifyitems(config, items):
-    tools = {"needs_nginx": nginx_module.executable(), "needs_chromium": chromium()}
+    tools = {"needs_nginx": nginx_module.executable(), "needs_apache": apache_module.executable(), "needs_chromium": chromium()}
     for item in items:
         if config.getoption("--on") == "uwsgi" and (mark := item.get_closest_marker("margrave_only")):
             item.add_marker(pytest.mark.skip(reason=f"not on uWSGI: {mark.kwargs.get('reason', '')}"))
