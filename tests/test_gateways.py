@@ -1,4 +1,4 @@
-"""FastCGI and SCGI behind a real nginx, and the PROXY protocol: what the application gets and the client sees."""
+"""Every protocol behind a real nginx, and the PROXY protocol: what the application gets and the client sees."""
 import shutil
 import signal
 
@@ -13,14 +13,16 @@ from harness.load import Load
 from harness.site import EXAMPLES
 from harness.waiting import until
 
-TRANSPORTS = ["fastcgi-unix", "fastcgi-kept", "fastcgi-unbuffered", "scgi", "scgi-nph"]
+TRANSPORTS = [
+    "fastcgi-unix", "fastcgi-kept", "fastcgi-unbuffered", "scgi", "scgi-nph", "uwsgi", "uwsgi-unix", "proxy", "proxy-kept", "proxy-unbuffered",
+]  # fmt: skip
 transports = pytest.mark.parametrize("transport", TRANSPORTS)
 needs_nginx = pytest.mark.needs_nginx
 own = pytest.mark.margrave_only
 
 
 class Gateways:
-    """An application behind FastCGI and SCGI sockets, and nginx in front of those."""
+    """An application behind sockets of every kind, and nginx in front of those."""
 
     def __init__(self, directory, start, *arguments):
         self.http = free_address()
@@ -28,6 +30,7 @@ class Gateways:
             "fastcgi-socket": [str(directory / "fastcgi.sock"), free_address()],
             "scgi-socket": [free_address()],
             "scgi-nph-socket": [free_address()],
+            "uwsgi-socket": [str(directory / "uwsgi.sock"), free_address()],
         }
         named = [word for option, addresses in self.sockets.items() for address in addresses for word in ("--" + option, address)]
         self.server = start(
@@ -43,8 +46,13 @@ class Gateways:
             "fastcgi-unbuffered": nginx.fastcgi_pass(tcp, "fastcgi_request_buffering off; fastcgi_buffering off;"),
             "scgi": nginx.scgi_pass(self.sockets["scgi-socket"][0]),
             "scgi-nph": nginx.scgi_pass(self.sockets["scgi-nph-socket"][0]),
+            "uwsgi": nginx.uwsgi_pass(self.sockets["uwsgi-socket"][1]),
+            "uwsgi-unix": nginx.uwsgi_pass(self.sockets["uwsgi-socket"][0]),
+            "proxy": nginx.proxy_pass(self.http),
+            "proxy-kept": nginx.proxy_pass("http-kept", keepalive=True),
+            "proxy-unbuffered": "proxy_request_buffering off; proxy_buffering off; " + nginx.proxy_pass(self.http, keepalive=True),
         }
-        return nginx.Nginx(directory, locations, {"kept": tcp})
+        return nginx.Nginx(directory, locations, {"kept": tcp, "http-kept": self.http})
 
     def send(self, transport, method="GET", target="/", fields=(), body=None):
         return http.request(self.nginx.addresses[transport], method, target, fields, body)
@@ -76,7 +84,7 @@ def flask(module_directory, serve_module):
 def test_environ_is_what_nginx_sent(probe, transport):
     seen = probe.send(transport, "GET", "/environ?a=%20b&c", [("X-Own", "1"), ("Host", "site.test")]).json()["environ"]
     expected = {
-        "REQUEST_METHOD": "GET", "PATH_INFO": "/environ", "QUERY_STRING": "a=%20b&c", "SERVER_PROTOCOL": "HTTP/1.1",
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/environ", "QUERY_STRING": "a=%20b&c", "SERVER_PROTOCOL": "HTTP/1.0" if transport == "proxy" else "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "site.test", "HTTP_X_OWN": "1", "wsgi.url_scheme": "http",
     }  # fmt: skip
     assert {name: seen.get(name) for name in expected} == expected
@@ -139,7 +147,7 @@ def test_failure_of_the_application_is_seen(probe, transport):
 
 @own(reason="it ends the answer as if it were complete")
 @needs_nginx
-@pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept"])
+@pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept", "proxy-kept", "proxy-unbuffered"])
 def test_answer_that_breaks_off_does_not_look_complete(probe, transport):
     with pytest.raises(http.Broken):
         probe.send(transport, "GET", "/crash_generator")
@@ -164,7 +172,7 @@ def test_flask_flow_works(flask, transport, flow, under_test):
 
 @own(reason="it drops requests at a reload")
 @needs_nginx
-@pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept", "scgi"])
+@pytest.mark.parametrize("transport", ["fastcgi-unix", "fastcgi-kept", "scgi", "uwsgi", "proxy-kept"])
 def test_reload_under_load_loses_no_request(tmp_path, serve, transport):
     gateways = Gateways(tmp_path, serve, "--chdir", APPS, "--wsgi-file", "probe.py")
     with gateways.front(tmp_path / "nginx") as front:
