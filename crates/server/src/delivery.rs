@@ -8,6 +8,7 @@ use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What an application's thread leaves to the reactor.
 pub(crate) enum Rest<'a> {
     Bytes(&'a [u8]),
+    Owned(Vec<u8>),
     File {
-        file: File,
+        file: Arc<File>,
         offset: u64,
         length: u64,
     },
@@ -41,6 +43,7 @@ impl Reactor {
         }
         match rest {
             Rest::Bytes(bytes) => connection.output.push(bytes),
+            Rest::Owned(bytes) => connection.output.push(&bytes),
             Rest::File { file, offset, length } => connection.output.push_file(file, offset, length),
             Rest::RecordedFile { file, offset, length, id } => {
                 connection.output.push_recorded_file(file, offset, length, id);
@@ -74,6 +77,22 @@ impl Reactor {
     pub(crate) fn owes_nothing(&self, work: &Work) -> bool {
         let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
         connection.is_some_and(|found| found.output.is_empty())
+    }
+
+    /// Requests wait, and no thread is free for them.
+    pub(crate) fn is_short_of_threads(&self) -> bool {
+        self.ready.len() > self.roles.on_their_way() && !self.roles.has_idle()
+    }
+
+    /// Parts of files are owed to a running request's client.
+    pub(crate) fn owes_files(&self, work: &Work) -> bool {
+        self.connections.get(work.slot).is_some_and(|found| found.output.has_files())
+    }
+
+    /// Takes what a running request's client has not taken out of memory. `None` when the client has gone.
+    pub(crate) fn take_back(&mut self, work: &Work) -> Option<Vec<u8>> {
+        self.owed(work)?;
+        Some(self.connections.get_mut(work.slot)?.output.take_last())
     }
 
     /// A thread that is about to wait for a client must not keep the others waiting.

@@ -10,8 +10,10 @@ use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
 use crate::live::{Arrived, BodyFault};
 use crate::log::Line;
-use crate::reactor::Work;
+use crate::reactor::{Reactor, Work};
 use crate::records;
+use crate::role::Waiter;
+use crate::spill::Spill;
 use crate::threads::Shared;
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
@@ -92,6 +94,8 @@ pub struct Exchange<'a> {
     gone: bool,
     log_always: bool,
     failed: bool,
+    /// What slow clients leave in memory, when the thread is needed.
+    spill: Spill,
     /// Why the body did not come to its end.
     body_fault: Option<BodyFault>,
     via_file: bool,
@@ -115,13 +119,14 @@ impl<'a> Exchange<'a> {
             shared,
             thread,
             encoder: ResponseEncoder::new(dialect, &work.request),
+            stage: Stage::Open,
+            behind: work.is_behind,
             work,
             scratch,
-            stage: Stage::Open,
-            behind: false,
             gone,
             log_always: false,
             failed: false,
+            spill: Spill::new(shared.site.http.write_file),
             body_fault: None,
             via_file: false,
             pieces: 0,
@@ -276,7 +281,8 @@ impl<'a> Exchange<'a> {
                 Arrived::Nothing => {}
             }
             if !std::mem::replace(&mut waits, true) {
-                reactor.roles.wait_for(self.work.slot, self.thread);
+                let (slot, thread) = (self.work.slot, self.thread);
+                reactor.roles.wait_for(Waiter { slot, thread, recallable: false });
                 reactor.give_lead_away(self.thread);
                 self.behind |= reactor.await_arrival(self.work, self.head_sent());
                 continue;
@@ -292,26 +298,43 @@ impl<'a> Exchange<'a> {
         arrived
     }
 
-    /// Waits until the client has taken enough for more to be written. Call detached: it blocks.
+    /// Waits until the client has taken enough for more to be written, or, when the thread is needed elsewhere, until
+    /// what it has not taken is in a file. Call detached: it blocks.
     ///
     /// # Errors
     /// [`SendError::Gone`] when the client has gone or has taken nothing for too long.
     pub fn wait_drained(&mut self) -> Result<(), SendError> {
         let low = self.shared.site.http.write_buffer / 2;
         let mut reactor = self.shared.lock();
-        reactor.roles.wait_for(self.work.slot, self.thread);
+        let recallable = self.may_spill(&reactor);
+        let mut spills = recallable && reactor.roles.is_crowded();
+        reactor.roles.wait_for(Waiter { slot: self.work.slot, thread: self.thread, recallable });
         reactor.give_lead_away(self.thread);
-        loop {
+        let owed = loop {
             let owed = reactor.owed(self.work);
-            if owed.is_none_or(|owed| owed <= low) {
-                reactor.roles.wait_over(self.thread);
-                self.gone |= owed.is_none();
-                return if self.gone { Err(SendError::Gone) } else { Ok(()) };
+            spills = spills || reactor.is_short_of_threads() && self.may_spill(&reactor);
+            if spills || owed.is_none_or(|owed| owed <= low) {
+                break owed;
             }
             drop(reactor);
             std::thread::park();
             reactor = self.shared.lock();
+        };
+        reactor.roles.wait_over(self.thread);
+        let unsent = if spills { reactor.take_back(self.work) } else { None };
+        let files_owed = reactor.owes_files(self.work);
+        drop(reactor);
+        self.gone |= owed.is_none();
+        if let Some(bytes) = unsent {
+            let rest = self.spill.store(bytes, files_owed, &self.shared.site.log);
+            self.gone |= self.shared.lock().leave(self.work.slot, self.work.generation, rest).is_none();
         }
+        if self.gone { Err(SendError::Gone) } else { Ok(()) }
+    }
+
+    /// What the client has not taken may go into a file.
+    fn may_spill(&self, reactor: &Reactor) -> bool {
+        reactor.owed(self.work).is_some_and(|owed| self.spill.has_room(owed, reactor.owes_files(self.work)))
     }
 
     /// The application has given everything: sends what is held back and the end of the body.
@@ -620,7 +643,7 @@ impl<'a> Exchange<'a> {
             let length = end - offset;
             let rest = match self.work.record_id {
                 Some(id) => Rest::RecordedFile { file, offset, length, id },
-                None => Rest::File { file, offset, length },
+                None => Rest::File { file: file.into(), offset, length },
             };
             owed = self.shared.lock().leave(self.work.slot, self.work.generation, rest);
         }

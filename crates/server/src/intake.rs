@@ -221,8 +221,12 @@ impl Reactor {
             Ok(Fed::Whole { used }) => {
                 connection.input.extend_from_slice(&bytes[used..]);
                 let Partial { request, body, .. } = *partial;
-                connection.output.push(&replies.unwrap_or_default());
-                self.queue(slot, request, body);
+                self.reply(slot, &replies.unwrap_or_default());
+                if self.connections.contains(slot) {
+                    self.queue(slot, request, body);
+                } else {
+                    self.recycle(request);
+                }
             }
             Ok(Fed::TakenBack { used, keep }) => {
                 connection.input.extend_from_slice(&bytes[used..]);
@@ -272,6 +276,7 @@ impl Reactor {
             listener: connection.listener,
             request,
             is_live: body.is_pending(),
+            is_behind: !connection.output.is_empty(),
             body,
             fd: Arc::clone(&connection.fd),
             gone: Arc::clone(&connection.gone),

@@ -30,6 +30,7 @@ mod records;
 mod role;
 mod site;
 mod stacks;
+mod spill;
 mod threads;
 mod trust;
 mod watcher;

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most bytes handed to one `sendfile` call, so that one download does not hold the reactor.
@@ -32,7 +33,7 @@ enum Piece {
         sent: usize,
     },
     File {
-        file: File,
+        file: Arc<File>,
         offset: u64,
         left: u64,
     },
@@ -86,8 +87,36 @@ impl Output {
         self.pieces.push_back(Piece::Bytes { bytes: more.to_vec(), sent: 0 });
     }
 
+    /// Takes back the bytes in memory that would be sent last.
+    pub(crate) fn take_last(&mut self) -> Vec<u8> {
+        match self.pieces.pop_back() {
+            Some(Piece::Bytes { mut bytes, sent }) => {
+                bytes.drain(..sent);
+                self.buffered -= bytes.len();
+                bytes
+            }
+            other => {
+                self.pieces.extend(other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Parts of files are owed.
+    pub(crate) fn has_files(&self) -> bool {
+        self.pieces.iter().any(|piece| !matches!(piece, Piece::Bytes { .. }))
+    }
+
     /// Adds a part of a file behind what is owed.
-    pub(crate) fn push_file(&mut self, file: File, offset: u64, length: u64) {
+    pub(crate) fn push_file(&mut self, file: impl Into<Arc<File>>, offset: u64, length: u64) {
+        let file = file.into();
+        if let Some(Piece::File { file: last, offset: start, left }) = self.pieces.back_mut()
+            && Arc::ptr_eq(last, &file)
+            && *start + *left == offset
+        {
+            *left += length;
+            return;
+        }
         if length > 0 {
             self.pieces.push_back(Piece::File { file, offset, left: length });
         }

@@ -47,6 +47,8 @@ pub(crate) struct Work {
     pub(crate) body: Body,
     /// The body was not complete when the request became ready.
     pub(crate) is_live: bool,
+    /// Something was owed to the client before the answer.
+    pub(crate) is_behind: bool,
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) gone: Arc<AtomicBool>,
     /// Its number, where answers go out in FastCGI's records.

@@ -30,6 +30,16 @@ pub(crate) struct Running {
     pub(crate) summary: String,
 }
 
+/// A thread that waits for its client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiter {
+    /// The connection.
+    pub(crate) slot: usize,
+    pub(crate) thread: usize,
+    /// It can go on without the client, at a price.
+    pub(crate) recallable: bool,
+}
+
 /// Roles and the threads' whereabouts.
 #[derive(Debug)]
 pub(crate) struct Roles {
@@ -49,8 +59,8 @@ pub(crate) struct Roles {
     watcher: Option<Thread>,
     watch: Arc<Watch>,
     pub(crate) running: Vec<Option<Running>>,
-    /// Threads that wait until the connection in this slot takes bytes again.
-    waiters: Vec<(usize, usize)>,
+    /// Threads that wait for their clients.
+    waiters: Vec<Waiter>,
     ending: Option<Ending>,
 }
 
@@ -160,21 +170,43 @@ impl Roles {
         Some(thread)
     }
 
-    pub(crate) fn wait_for(&mut self, slot: usize, thread: usize) {
-        self.waiters.push((slot, thread));
+    /// The thread waits for its client; it is to be woken when something moves there.
+    pub(crate) fn wait_for(&mut self, waiter: Waiter) {
+        self.waiters.push(waiter);
     }
 
     pub(crate) fn wait_over(&mut self, thread: usize) {
-        self.waiters.retain(|&(_, waiting)| waiting != thread);
+        self.waiters.retain(|waiter| waiter.thread != thread);
+    }
+
+    /// As many threads wait for clients as may.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.waiters.len() >= (self.threads.len() / 2).max(1)
+    }
+
+    /// A thread that waits for its client could be had.
+    pub(crate) fn has_recallable(&self) -> bool {
+        self.waiters.iter().any(|waiter| waiter.recallable)
+    }
+
+    /// Makes one of the threads that wait for clients look whether it is needed elsewhere.
+    pub(crate) fn recall_waiter(&mut self) {
+        if let Some(place) = self.waiters.iter().position(|waiter| waiter.recallable) {
+            self.unpark(self.waiters[place].thread);
+            // The next one, should this one have to wait on.
+            self.waiters[place..].rotate_left(1);
+        }
     }
 
     pub(crate) fn wake_waiter(&self, slot: usize) {
-        for &(waited, thread) in &self.waiters {
-            if waited == slot
-                && let Some(handle) = &self.threads[thread]
-            {
-                handle.unpark();
-            }
+        for waiter in self.waiters.iter().filter(|waiter| waiter.slot == slot) {
+            self.unpark(waiter.thread);
+        }
+    }
+
+    fn unpark(&self, thread: usize) {
+        if let Some(handle) = &self.threads[thread] {
+            handle.unpark();
         }
     }
 

@@ -132,7 +132,7 @@ impl Watcher<'_> {
                 drop(reactor);
                 return self.end();
             }
-            let thread_is_free = reactor.roles.has_idle();
+            let thread_is_free = reactor.roles.has_idle() || reactor.roles.has_recallable();
             reactor.listen_if(thread_is_free);
             dispatch(self.shared, &mut reactor);
             if reactor.roles.role != Role::Watcher {
@@ -201,6 +201,9 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
                 if !reactor.roles.has_idle() {
                     let taken = reactor.roles.on_their_way();
                     reactor.pass_waiting(taken);
+                    if reactor.is_short_of_threads() {
+                        reactor.roles.recall_waiter();
+                    }
                 }
             }
         }

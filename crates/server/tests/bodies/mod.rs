@@ -185,3 +185,39 @@ fn the_deadline_of_a_request_ends_its_wait_for_a_body() {
     assert_eq!(read_answer(&mut client).status, 504);
     hello(&worker);
 }
+
+#[test]
+fn clients_that_take_their_answers_slowly_leave_threads_for_others() {
+    for threads in [1, 4] {
+        let worker = Worker::start(Options { threads, write_buffer: 100_000, ..Options::default() });
+        let mut slow: Vec<TcpStream> = (0..8).map(|_| worker.connect()).collect();
+        for client in &mut slow {
+            write!(client, "GET /big?12000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        for client in &mut slow {
+            client.peek(&mut [0]).unwrap();
+        }
+        (0..5).for_each(|_| hello(&worker));
+        for client in &mut slow {
+            let answer = read_answer(client);
+            assert_eq!(answer.body.len(), 12_000_000);
+            assert!(answer.body.iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
+        }
+        assert_eq!(worker.open_requests(), 0);
+    }
+}
+
+#[test]
+fn an_answer_beyond_the_bound_of_its_file_waits_for_the_client() {
+    let worker =
+        Worker::start(Options { write_buffer: 100_000, write_file: 1_000_000, ..Options::default() });
+    let mut slow = worker.connect();
+    write!(slow, "GET /big?20000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    slow.peek(&mut [0]).unwrap();
+    let mut next = worker.connect();
+    write!(next, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let answer = read_answer(&mut slow);
+    assert!(answer.body.iter().enumerate().all(|(n, &byte)| byte == (n % 251) as u8));
+    assert_eq!(answer.body.len(), 20_000_000);
+    assert_eq!(read_answer(&mut next).body, b"hello");
+}
