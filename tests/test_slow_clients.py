@@ -1,0 +1,118 @@
+"""Clients that send or take slowly, all at once, and what they cost a good one: next to nothing."""
+import contextlib
+import statistics
+import time
+
+import pytest
+from conftest import APPS
+from harness import http
+from harness.address import connect, free_address
+from harness.http import Reader, encode
+from harness.waiting import until
+
+own = pytest.mark.margrave_only(reason="one slow client holds one of its threads")
+
+HEADS, IDLE, READERS, BODIES = 500, 500, 20, 20
+# Of each answer that is read slowly; more than sockets and memory take.
+BLOCKS = 200
+# What all of them together may cost a good request.
+MOST = 0.010
+
+
+@pytest.fixture
+def crowded(serve):
+    address = free_address()
+    serve("--chdir", APPS, "--wsgi-file", "probe.py", "--processes", "2", "--threads", "4", "--http-socket", address,
+          "--disable-logging", ready=address, serving=address)  # fmt: skip
+    with contextlib.ExitStack() as open_links:
+        def link():
+            return open_links.enter_context(connect(address, 30))
+
+        yield address, link
+
+
+def latencies(address, count=150):
+    """Seconds that good requests take, half of them on connections of their own."""
+    found = []
+    with connect(address, 30) as kept:
+        reader = Reader(kept)
+        for number in range(count):
+            began = time.perf_counter()
+            if number % 2:
+                kept.sendall(encode("GET", "/one"))
+                answer = reader.response()
+            else:
+                answer = http.get(address, "/one")
+            found.append(time.perf_counter() - began)
+            assert answer.body == b"one piece"
+    return found
+
+
+def slow_heads(link):
+    links = [link() for _ in range(HEADS)]
+    for one in links:
+        one.sendall(b"GET /one HTTP/1.1\r\nHost: a\r\nX-Sl")
+    return links
+
+
+def idle(link):
+    links = [link() for _ in range(IDLE)]
+    for one in links:
+        one.sendall(encode("GET", "/one"))
+        assert Reader(one).response().status == 200
+    return links
+
+
+def slow_readers(link):
+    links = [link() for _ in range(READERS)]
+    for one in links:
+        one.sendall(encode("GET", f"/many?n={BLOCKS}"))
+    for one in links:
+        assert one.recv(1) == b"H"
+    return links
+
+
+def slow_bodies(link):
+    links = [link() for _ in range(BODIES)]
+    for number, one in enumerate(links):
+        expects = [("Expect", "100-continue")] if number % 2 else []
+        one.sendall(encode("POST", "/echo", [("Content-Length", "1000"), *expects]))
+        if expects:
+            assert one.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        one.sendall(b"x" * 10)
+    return links
+
+
+def finish(readers, bodies):
+    """They all get what they came for in the end."""
+    for one in readers:
+        reader = Reader(one)
+        reader.buffer = b"H"
+        assert reader.response().body == b"x" * 65536 * BLOCKS
+    for one in bodies:
+        one.sendall(b"x" * 990)
+        assert Reader(one).response().body == b"x" * 1000
+
+
+@own
+def test_slow_clients_of_every_kind_cost_a_good_request_next_to_nothing(crowded):
+    address, link = crowded
+    before = latencies(address)
+    readers = slow_readers(link)
+    bodies = slow_bodies(link)
+    heads, waiting = slow_heads(link), idle(link)
+    # Threads come free as soon as they have put what is left of their answers into files.
+    until(lambda: max(latencies(address, 8)) < 0.05, 30, "the answers of slow readers to be made")
+    during = latencies(address)
+    for one in heads:
+        one.sendall(b"o: w\r\n")
+    during += latencies(address)
+    cost = statistics.median(during) - statistics.median(before)
+    assert cost < MOST, f"{1000 * cost:.1f} ms more at the median"
+    for one in heads[:20]:
+        one.sendall(b"\r\n")
+        assert Reader(one).response().body == b"one piece"
+    for one in waiting[:20]:
+        one.sendall(encode("GET", "/one"))
+        assert Reader(one).response().body == b"one piece"
+    finish(readers, bodies)
