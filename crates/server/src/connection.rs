@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// Bytes read behind a FastCGI request while it is answered.
+const LOOKED_AHEAD: usize = 16 * 1024;
+
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -128,6 +131,11 @@ impl Connection {
     /// The number of the request under way, where there are FastCGI's records.
     pub(crate) fn record_id(&self) -> Option<u16> {
         self.records.as_ref().map(|records| records.id())
+    }
+
+    /// The front server may say that it wants the answer no longer. What it says beyond that waits in the kernel.
+    pub(crate) fn may_be_taken_back(&self) -> bool {
+        self.records.is_some() && self.inflow.is_none() && self.input.len() < LOOKED_AHEAD
     }
 
     /// Nothing has been read that belongs to a further request.

@@ -102,6 +102,15 @@ impl Reactor {
         }
     }
 
+    /// A request that no thread will run.
+    pub(crate) fn forget(&mut self, work: Work) {
+        self.site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
+        if work.is_live {
+            self.end_live();
+        }
+        self.recycle(work.request);
+    }
+
     /// The thread's part of an answer is complete.
     pub(crate) fn complete(&mut self, work: &Work, next: Next) {
         self.site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);

@@ -8,6 +8,7 @@ use crate::connection::Next;
 use crate::date::with_date;
 use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
+use crate::lane::Right;
 use crate::live::{Arrived, BodyFault};
 use crate::log::Line;
 use crate::reactor::{Reactor, Work};
@@ -477,7 +478,7 @@ impl<'a> Exchange<'a> {
             self.fail();
         }
         let site = &self.shared.site;
-        let mine = site.lanes[self.thread].end();
+        let right = site.lanes[self.thread].end();
         site.count(Counter::Requests, 1);
         site.count(Counter::TxBytes, self.encoder.head_len() as u64 + self.encoder.body_sent());
         if self.failed {
@@ -494,11 +495,11 @@ impl<'a> Exchange<'a> {
             via_file: self.via_file,
             failed_writes: self.gone,
             failed_reads: false,
-            overdue: (!mine).then_some(OVERDUE_STATUS),
+            overdue: (right == Right::Forfeited).then_some(OVERDUE_STATUS),
         };
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);
         match self.stage {
-            Stage::Over(next) if mine => next,
+            Stage::Over(next) if right == Right::Kept => next,
             _ => Next::Close,
         }
     }

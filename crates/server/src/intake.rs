@@ -33,7 +33,9 @@ impl Reactor {
         while let Some(connection) = self.connections.get_mut(slot) {
             let reads = match connection.phase {
                 Phase::Reading | Phase::Body | Phase::Draining | Phase::Lingering => true,
-                Phase::Queued | Phase::InApp => connection.takes_body(self.site.http.body_memory),
+                Phase::Queued | Phase::InApp => {
+                    connection.takes_body(self.site.http.body_memory) || connection.may_be_taken_back()
+                }
                 Phase::Held | Phase::Writing(_) => false,
             };
             if !connection.readable || !reads {
@@ -87,7 +89,10 @@ impl Reactor {
             Phase::Body => self.feed_body(slot, bytes),
             Phase::Draining => self.feed_dropped(slot, bytes),
             Phase::Lingering => {}
-            Phase::Queued | Phase::InApp => self.feed_live(slot, bytes),
+            Phase::Queued | Phase::InApp => {
+                self.feed_live(slot, bytes);
+                self.look_for_abort(slot);
+            }
             Phase::Held | Phase::Writing(_) => connection.input.extend_from_slice(bytes),
         }
     }
@@ -265,6 +270,7 @@ impl Reactor {
         }
         self.connections[slot].phase = Phase::Queued;
         self.enqueue(slot, request, body);
+        self.look_for_abort(slot);
     }
 
     /// Puts a complete request where a thread finds it.

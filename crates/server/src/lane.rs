@@ -9,11 +9,23 @@ const SENDING: u8 = 2;
 const RUNNING_HEAD_SENT: u8 = 3;
 const SENDING_HEAD_SENT: u8 = 4;
 const FORFEITED: u8 = 5;
+const ABANDONED: u8 = 6;
 
 /// What one thread may do with the connection of its present request.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     state: AtomicU8,
+}
+
+/// Whose a connection was when its thread was done with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// The thread's.
+    Kept,
+    /// Taken by the deadline, which has answered.
+    Forfeited,
+    /// Nobody's: the answer was not wanted any more.
+    Abandoned,
 }
 
 /// What had been sent when a request was taken from its thread.
@@ -31,9 +43,13 @@ impl Lane {
         self.state.store(RUNNING, Release);
     }
 
-    /// The thread is done with it. `false` when it had been taken away.
-    pub(crate) fn end(&self) -> bool {
-        self.state.swap(IDLE, AcqRel) != FORFEITED
+    /// The thread is done with it.
+    pub(crate) fn end(&self) -> Right {
+        match self.state.swap(IDLE, AcqRel) {
+            FORFEITED => Right::Forfeited,
+            ABANDONED => Right::Abandoned,
+            _ => Right::Kept,
+        }
     }
 
     /// The thread wants to send. `false` when it may not any more.
@@ -49,11 +65,20 @@ impl Lane {
 
     /// Takes the request away, unless the thread is sending just now or has none.
     pub(crate) fn forfeit(&self) -> Option<Forfeit> {
-        if self.state.compare_exchange(RUNNING, FORFEITED, AcqRel, Acquire).is_ok() {
+        self.take(FORFEITED)
+    }
+
+    /// The same where nobody wants the answer any more: the thread is not disturbed, but cannot send.
+    pub(crate) fn abandon(&self) -> bool {
+        self.take(ABANDONED).is_some()
+    }
+
+    fn take(&self, state: u8) -> Option<Forfeit> {
+        if self.state.compare_exchange(RUNNING, state, AcqRel, Acquire).is_ok() {
             return Some(Forfeit::BeforeHead);
         }
         self.state
-            .compare_exchange(RUNNING_HEAD_SENT, FORFEITED, AcqRel, Acquire)
+            .compare_exchange(RUNNING_HEAD_SENT, state, AcqRel, Acquire)
             .is_ok()
             .then_some(Forfeit::AfterHead)
     }
@@ -78,9 +103,13 @@ mod tests {
         lane.end_sending();
         assert_eq!(lane.forfeit(), Some(Forfeit::AfterHead));
         assert!(!lane.begin_sending());
-        assert!(!lane.end());
+        assert_eq!(lane.end(), Right::Forfeited);
         lane.begin();
         assert_eq!(lane.forfeit(), Some(Forfeit::BeforeHead));
         assert!(lane.is_forfeited());
+        lane.begin();
+        assert!(lane.abandon());
+        assert!(!lane.begin_sending() && !lane.is_forfeited());
+        assert_eq!((lane.end(), lane.abandon()), (Right::Abandoned, false));
     }
 }

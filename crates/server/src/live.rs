@@ -149,7 +149,7 @@ impl Reactor {
     }
 
     /// A request whose body arrived while it ran is over: the next one that waits for that may start.
-    fn end_live(&mut self) {
+    pub(crate) fn end_live(&mut self) {
         self.live = self.live.saturating_sub(1);
         while self.may_go_live() {
             let Some((slot, generation)) = self.awaiting.pop_front() else { return };
@@ -181,9 +181,9 @@ impl Reactor {
                 inflow.state = State::Complete;
                 connection.input.extend_from_slice(&bytes[used..]);
             }
-            Ok(Fed::TakenBack { .. }) => {
-                inflow.state = State::Failed(BodyFault::Gone);
-                connection.gone.store(true, Relaxed);
+            Ok(Fed::TakenBack { used, .. }) => {
+                connection.input.extend_from_slice(&bytes[used..]);
+                return self.abort(slot);
             }
             Err(BodyFailure::Wire(error)) => {
                 inflow.state = State::Failed(BodyFault::Refused(error.status()));

@@ -315,6 +315,24 @@ impl Reactor {
         Some(slot)
     }
 
+    /// Makes events, threads and answers that still belong to the connection's last request miss it.
+    pub(crate) fn renew(&mut self, slot: usize) {
+        self.next_generation = (self.next_generation + 1) % u32::MAX;
+        let generation = self.next_generation;
+        let connection = &mut self.connections[slot];
+        connection.generation = generation;
+        connection.gone = Arc::default();
+        connection.inflow = None;
+        let token = Token::Connection { slot: u32::try_from(slot).unwrap_or(u32::MAX), generation };
+        let poller = &self.site.poller;
+        let watched = poller
+            .delete(&*connection.fd)
+            .and_then(|()| poller.add_connection(&*connection.fd, token.encode()));
+        if watched.is_err() {
+            self.close(slot);
+        }
+    }
+
     /// Forgets a connection; the socket closes with its last owner.
     pub(crate) fn close(&mut self, slot: usize) {
         if self.connections.contains(slot) {

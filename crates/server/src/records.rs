@@ -2,14 +2,16 @@
 //!
 //! A connection's [`Decoder`] keeps what it must of half a record, so that nothing of a head is decoded twice.
 
-use crate::connection::Next;
-use crate::reactor::Reactor;
+use crate::connection::{Next, Phase};
+use crate::reactor::{Reactor, Work};
 use margrave_config::settings::{ListenSettings, ProcessSettings};
+use margrave_stats::scoreboard::Counter;
 use margrave_sys::net;
 use margrave_wire::fastcgi::{
     Capacity, Decoder, Head, Kind, ProtocolStatus, encode_end, encode_stream, encode_stream_end,
 };
 use margrave_wire::{Peer as WirePeer, Request, WireError};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Told to the front server of a request that the application failed at.
 const FAILED: &[u8] = b"the application failed; the server's log says how";
@@ -82,6 +84,59 @@ impl Reactor {
             ..WirePeer::default()
         };
         records.head(bytes, &self.site.limits, &peer, request)
+    }
+
+    /// Ends a request that its front server has taken back while it waits for a thread or runs.
+    pub(crate) fn look_for_abort(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get(slot) else { return };
+        let Some(records) = &connection.records else { return };
+        let is_open = matches!(connection.phase, Phase::Queued | Phase::InApp);
+        if is_open && !connection.input.is_empty() && records.takes_back(&connection.input) {
+            self.abort(slot);
+        }
+    }
+
+    /// The thread is not disturbed, but what it still gives goes nowhere.
+    fn abort_running(&mut self, slot: usize) -> bool {
+        let generation = self.connections[slot].generation;
+        let thread = self.roles.running.iter().position(|running| {
+            running.as_ref().is_some_and(|found| found.slot == slot && found.generation == generation)
+        });
+        let abandoned = thread.is_some_and(|thread| self.site.lanes[thread].abandon());
+        if !abandoned {
+            // It is sending just now: it finds out with the next bytes, and the connection ends.
+            self.connections[slot].gone.store(true, Relaxed);
+        }
+        self.roles.wake_waiter(slot);
+        abandoned
+    }
+
+    /// Ends a request that is not wanted any more.
+    pub(crate) fn abort(&mut self, slot: usize) {
+        let connection = &self.connections[slot];
+        let generation = connection.generation;
+        let is_of = |work: &Work| work.slot == slot && work.generation == generation;
+        match self.ready.iter().position(is_of) {
+            Some(place) => {
+                if let Some(work) = self.ready.remove(place) {
+                    self.forget(work);
+                }
+            }
+            None if connection.phase == Phase::InApp && self.abort_running(slot) => {}
+            None => return,
+        }
+        self.site.slot.add(Counter::Aborted, 1);
+        self.renew(slot);
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let Some(records) = &mut connection.records else { return };
+        // The decoder has an answer of its own where the abort came within the body.
+        let mut end = records.take_replies();
+        let (id, keeps) = (records.id(), records.keeps() && !self.site.closing.load(Relaxed));
+        if end.is_empty() {
+            encode_end(id, 0, ProtocolStatus::RequestComplete, &mut end);
+        }
+        connection.output.push(&end);
+        self.answer(slot, if keeps { Next::Read } else { Next::Linger });
     }
 
     /// Sends what the decoder has to say by itself. The connection may end by it.

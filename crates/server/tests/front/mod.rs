@@ -223,6 +223,40 @@ fn a_fastcgi_request_may_be_taken_back() {
 }
 
 #[test]
+fn a_fastcgi_request_may_be_taken_back_while_it_waits_and_while_it_runs() {
+    let worker = Worker::start(Options { threads: 1, ..fastcgi() });
+    let mut abort = Vec::new();
+    encode_stream_end(Kind::AbortRequest, 1, &mut abort);
+    let slow = request(1, true, "/sleep", &[("QUERY_STRING", "700")], b"");
+    let (mut runs, mut waits) = (worker.connect(), worker.connect());
+    ask(&mut waits, &request(1, true, "/name", &[], b""));
+    runs.write_all(&slow).unwrap();
+    worker.wait_until_running(1);
+    let began = Instant::now();
+    waits.write_all(&request(1, true, "/name", &[], b"")).unwrap();
+    for client in [&mut waits, &mut runs] {
+        let reply = ask(client, &abort);
+        assert_eq!((reply.stdout.len(), reply.end), (0, Some((0, 0))));
+    }
+    assert!(began.elapsed() < Duration::from_millis(600), "nobody waits for the application");
+    for client in [&mut waits, &mut runs] {
+        assert_eq!(ask(client, &request(1, true, "/name", &[], b"")).body(), b"old");
+    }
+    assert_eq!(worker.open_requests(), 0);
+    // Together with its request, and in pieces.
+    let mut client = worker.connect();
+    assert_eq!(
+        ask(&mut client, &[request(1, true, "/name", &[], b""), abort.clone()].concat()).stdout.len(),
+        0
+    );
+    client.write_all(&slow).unwrap();
+    for byte in &abort {
+        client.write_all(&[*byte]).unwrap();
+    }
+    assert_eq!(read_reply(&mut client).stdout.len(), 0);
+}
+
+#[test]
 fn an_application_s_failure_goes_to_the_front_server_s_log() {
     let worker = Worker::start(fastcgi());
     let reply = ask(&mut worker.connect(), &request(1, true, "/fail", &[], b""));

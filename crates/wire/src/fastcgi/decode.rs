@@ -211,6 +211,34 @@ impl Decoder {
             && self.padding_left == 0
     }
 
+    /// The front server keeps the connection for more requests.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keep
+    }
+
+    /// Whether the front server takes back the request that is complete and being answered. `input` are the bytes
+    /// behind it, which nobody has decoded yet; none of them is consumed.
+    #[must_use]
+    pub fn takes_back(&self, input: &[u8]) -> bool {
+        let (mut header, begun) = (self.header, self.header_len);
+        let mut at = self.content_left + self.padding_left;
+        let mut have = begun;
+        while let Some(rest) = input.get(at..at + HEADER - have) {
+            header[have..].copy_from_slice(rest);
+            at += HEADER - have;
+            have = 0;
+            match Header::read(header) {
+                Ok(found) if found.id == self.id && found.kind == Kind::AbortRequest as u8 => return true,
+                // From here on the number is another request's.
+                Ok(found) if found.id == self.id && found.kind == Kind::BeginRequest as u8 => return false,
+                Ok(found) => at += usize::from(found.content) + usize::from(found.padding),
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
     /// What another process must know to go on with the connection behind a complete request: the request, and how
     /// many bytes to come belong to nothing. `None` where that is not all.
     #[must_use]

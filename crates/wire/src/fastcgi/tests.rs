@@ -379,3 +379,29 @@ fn an_answer_ends_with_an_empty_record_and_its_status() {
     encode_end(1, 0x0102_0304, ProtocolStatus::Overloaded, &mut out);
     assert_eq!(out, [1, 3, 0, 1, 0, 8, 0, 0, 1, 2, 3, 4, 2, 0, 0, 0]);
 }
+
+#[test]
+fn an_abort_behind_a_complete_request_is_seen_and_not_consumed() {
+    let whole = request(&[("CONTENT_LENGTH", "0")], true, b"");
+    let (abort, other) = (record(2, 1, b"", 3), record(2, 2, b"", 0));
+    let cases = [
+        (vec![], false),
+        (abort.clone(), true),
+        (abort[..7].to_vec(), false),
+        ([&other[..], &abort].concat(), true),
+        ([&begin(1, 1, 1)[..], &abort].concat(), false),
+        (vec![0; 16], false),
+    ];
+    // The request is complete with its PARAMS; the record of STDIN behind them may be decoded in part.
+    for decoded in whole.len() - 8..whole.len() {
+        let mut decoder = Decoder::new(CAPACITY);
+        let mut filled = Request::new();
+        let head = decoder.head(&whole[..decoded], &Limits::default(), &Peer::default(), &mut filled);
+        assert_eq!(head, Ok(Head::Request { used: whole.len() - 8 }));
+        for (behind, expected) in &cases {
+            let input = [&whole[whole.len() - 8..], behind].concat();
+            assert_eq!(decoder.takes_back(&input), *expected, "{behind:?}");
+        }
+        assert!(decoder.keeps());
+    }
+}
