@@ -204,6 +204,8 @@ pub struct Passed {
     pub keep_alive: bool,
     /// The peer's forwarding fields are believed.
     pub trusted: bool,
+    /// What believed hops say: whether the client came by https, and who it is.
+    pub forwarded: (Option<bool>, Option<Vec<u8>>),
     /// Bytes of the head on the wire.
     pub head_len: u32,
     /// The whole body.

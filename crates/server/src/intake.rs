@@ -181,6 +181,7 @@ impl Reactor {
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
         connection.head_began = false;
+        self.site.believe_hops(&mut request);
         request.keep_alive &= connection.served != most;
         if request.body == BodyLength::None {
             connection.input.extend_from_slice(rest);

@@ -210,13 +210,18 @@ impl RequestLog {
         }
     }
 
-    /// The address to show: with `log-x-forwarded-for` the one that a trusted proxy names.
+    /// The address to show: with `log-x-forwarded-for` what a trusted proxy says, in `Forwarded` if not
+    /// there.
     fn client<'a>(&self, request: &'a Request) -> &'a [u8] {
         let direct = request.var(Known::RemoteAddr).unwrap_or_default();
         if !self.settings.x_forwarded_for || !request.is_trusted() {
             return direct;
         }
-        request.find(b"HTTP_X_FORWARDED_FOR").filter(|address| !address.is_empty()).unwrap_or(direct)
+        request
+            .var(Known::HttpXForwardedFor)
+            .filter(|address| !address.is_empty())
+            .or(request.forwarded_client())
+            .unwrap_or(direct)
     }
 }
 

@@ -82,6 +82,7 @@ impl Reactor {
             is_http10: work.request.version == Version::Http10,
             keep_alive: work.request.keep_alive,
             trusted: work.request.is_trusted(),
+            forwarded: (work.request.forwarded_https(), work.request.forwarded_client().map(<[u8]>::to_vec)),
             head_len: u32::try_from(work.request.head_len).unwrap_or(u32::MAX),
             body: work.body.in_memory().unwrap_or_default().to_vec(),
         };
@@ -169,6 +170,8 @@ fn restore(passed: &Passed, request: &mut Request) {
     request.keep_alive = passed.keep_alive;
     request.head_len = passed.head_len as usize;
     request.set_trusted(passed.trusted);
+    let (https, client) = &passed.forwarded;
+    request.set_forwarded(*https, client.as_deref());
     request.body = match passed.body.len() {
         0 => BodyLength::None,
         length => BodyLength::Known(length as u64),

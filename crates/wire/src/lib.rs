@@ -12,6 +12,7 @@ pub mod answer;
 pub mod body;
 pub mod error;
 pub mod fastcgi;
+pub mod forwarded;
 pub mod http1;
 mod known;
 pub mod limits;

@@ -101,6 +101,10 @@ pub struct Request {
     repeated: Vec<(u32, Span)>,
     /// The peer's forwarding fields are believed.
     pub(crate) trusted: bool,
+    /// What `Forwarded` says about the scheme, as far as it is believed.
+    forwarded_https: Option<bool>,
+    /// The client that believed forwarding fields name.
+    forwarded_client: Option<Span>,
     /// The version the client speaks.
     pub version: Version,
     /// How long the body is.
@@ -121,6 +125,8 @@ impl Default for Request {
             index: [0; Known::COUNT],
             repeated: Vec::new(),
             trusted: false,
+            forwarded_https: None,
+            forwarded_client: None,
             version: Version::default(),
             body: BodyLength::default(),
             keep_alive: false,
@@ -148,6 +154,8 @@ impl Request {
         self.vars.clear();
         self.repeated.clear();
         self.trusted = false;
+        self.forwarded_https = None;
+        self.forwarded_client = None;
         self.version = Version::default();
         self.body = BodyLength::default();
         self.keep_alive = false;
@@ -240,8 +248,8 @@ impl Request {
         (2 * self.vars.len(), bytes)
     }
 
-    /// The client reached the site by https. In uWSGI's order: `UWSGI_SCHEME`, a forwarding field of a trusted peer,
-    /// `HTTPS`. Of a list in `X-Forwarded-Proto` the first counts, which is the client's.
+    /// The client reached the site by https. In uWSGI's order: `UWSGI_SCHEME`, a forwarding field of a trusted peer
+    /// (`Forwarded` last), `HTTPS`. Of a list in `X-Forwarded-Proto` the first counts, which is the client's.
     #[must_use]
     pub fn is_https(&self) -> bool {
         let scheme = |value: &[u8]| {
@@ -260,6 +268,9 @@ impl Request {
             if set(Known::HttpXForwardedSsl).is_some_and(switch) {
                 return true;
             }
+            if let Some(https) = self.forwarded_https {
+                return https;
+            }
         }
         set(Known::Https).is_some_and(switch)
     }
@@ -273,6 +284,24 @@ impl Request {
     /// Says whether the peer's forwarding fields are believed; the decoders do so by themselves.
     pub fn set_trusted(&mut self, trusted: bool) {
         self.trusted = trusted;
+    }
+
+    /// What believed hops of `Forwarded` say about the scheme.
+    #[must_use]
+    pub fn forwarded_https(&self) -> Option<bool> {
+        self.forwarded_https
+    }
+
+    /// The client that believed hops name; `None` where the request's `REMOTE_ADDR` is all that is known.
+    #[must_use]
+    pub fn forwarded_client(&self) -> Option<&[u8]> {
+        self.forwarded_client.map(|span| &self.text[span.range()])
+    }
+
+    /// Notes what believed hops say.
+    pub fn set_forwarded(&mut self, https: Option<bool>, client: Option<&[u8]>) {
+        self.forwarded_https = https;
+        self.forwarded_client = client.map(|client| self.store(client));
     }
 
     /// Adds a variable whose value is part of another's, without a copy.

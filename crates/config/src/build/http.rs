@@ -38,6 +38,7 @@ pub fn build(values: &mut Values<'_>) -> HttpSettings {
         max_chunk_line: bytes(values, "max-chunk-line").unwrap_or(default.max_chunk_line),
         max_trailers_size: bytes(values, "max-trailers-size").unwrap_or(default.max_trailers_size),
         forwarded_allow: trust(values).unwrap_or(default.forwarded_allow),
+        forwarded_remote_addr: values.flag("forwarded-remote-addr").unwrap_or(default.forwarded_remote_addr),
         proxy_protocol: values.flag("enable-proxy-protocol").unwrap_or(false)
             || values.flag("http-enable-proxy-protocol").unwrap_or(false),
         underscore_headers: values.flag("underscore-headers").unwrap_or(default.underscore_headers),

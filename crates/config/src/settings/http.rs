@@ -45,8 +45,10 @@ pub struct HttpSettings {
     pub max_chunk_line: usize,
     /// `max-trailers-size`: bytes of all trailers of a body.
     pub max_trailers_size: usize,
-    /// `forwarded-allow`: peers whose `X-Forwarded-Proto` is believed.
+    /// `forwarded-allow`: peers whose forwarding fields are believed.
     pub forwarded_allow: Trust,
+    /// `forwarded-remote-addr`: `REMOTE_ADDR` is the client that believed proxies name.
+    pub forwarded_remote_addr: bool,
     /// `enable-proxy-protocol`: peers that are believed may begin an HTTP connection with the PROXY protocol.
     pub proxy_protocol: bool,
     /// `underscore-headers`: pass fields whose name has an underscore.
@@ -82,6 +84,7 @@ impl Default for HttpSettings {
             max_chunk_line: 4096,
             max_trailers_size: 16 * 1024,
             forwarded_allow: Trust::Private,
+            forwarded_remote_addr: false,
             proxy_protocol: false,
             underscore_headers: false,
             add_header: Vec::new(),
