@@ -185,7 +185,7 @@ CONNECTIONS = [
     good("what is aborted is not there", ABORTING, record(ABORT, number=5) + ask(flags=KEEP), stays=True),
     good("an ABORT of another id in the midst", ABORTING, begin(flags=KEEP) + record(PARAMS, params()) + record(ABORT, number=9) + record(PARAMS) + record(STDIN), stays=True),
     good("STDIN of another id in the midst", RECORDS, begin(flags=KEEP) + record(PARAMS, params()) + record(STDIN, b"abc", 9) + record(PARAMS) + record(STDIN), b"", stays=True),
-    good("an ABORT behind the end", ABORTING, ask(flags=KEEP) + record(ABORT), stays=True),
+    Talk("aborted behind the end, and the connection kept", ABORTING, (ask(flags=KEEP) + record(ABORT) + ask(number=2, flags=KEEP),), (ended(1, COMPLETE), seen(number=2)), stays=True),
 ]  # fmt: skip
 
 
