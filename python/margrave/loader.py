@@ -80,6 +80,35 @@ def set_aliases(aliases, option):
             sys.modules[name] = load_module(target, settings)[0]
 
 
+def load_named(wanted, name):
+    """The application that the ``UWSGI_`` variables of a request ask for; ``None``, and a line in the log, if it does not load."""
+    directory = wanted.get("UWSGI_CHDIR")
+    home = wanted.get("UWSGI_PYHOME") or wanted.get("UWSGI_HOME")
+    if home and os.path.realpath(home) != os.path.realpath(sys.prefix):
+        report.write(f"margrave: application `{name}` asks for the environment {home}; it gets {sys.prefix}, as all of this instance do")
+    if "UWSGI_FILE" in wanted:
+        target = {"File": wanted["UWSGI_FILE"]}
+    else:
+        target = {"Module": wanted.get("UWSGI_MODULE") or wanted["UWSGI_SCRIPT"]}
+    settings = {"target": target, "callable": wanted.get("UWSGI_CALLABLE"), "origin": f"application `{name}`", "mountpoint": name}
+    before = os.getcwd()
+    try:
+        variable, equals, value = wanted.get("UWSGI_SETENV", "").partition("=")
+        if equals:
+            os.environ[variable] = value
+        if directory:
+            os.chdir(directory)
+            sys.path.insert(0, os.getcwd())
+        app = load(settings)[0]
+    except (LoadError, OSError) as error:
+        report.write(f"margrave: {error}")
+        return None
+    finally:
+        os.chdir(before)
+    report.write(f"margrave: application `{name}` ({app.name}) loaded in {app.millis} ms")
+    return app.callable
+
+
 def load_all(python):
     """Loads every application of the ``python`` part of the settings, in order."""
     apps = []

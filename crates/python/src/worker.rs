@@ -8,6 +8,7 @@ use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
 use crate::watchdog::{Lane, PythonWatchdog, Signals, StackFile};
 use crate::wsgi::apps::{App, AppTable, MountRules};
+use crate::wsgi::dynamic::DynamicApps;
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
 use crate::zygote::{Report, reports};
@@ -32,6 +33,8 @@ pub struct Worker {
 
 struct Table {
     apps: Arc<AppTable>,
+    /// Those that requests name.
+    dynamic: Arc<DynamicApps>,
     after_request: Option<Py<PyAny>>,
 }
 
@@ -137,7 +140,7 @@ impl Worker {
             ignore_script_name: python.ignore_script_name,
         };
         let apps = AppTable::new(apps, rules);
-        let _ = self.table.set(Table { apps: Arc::new(apps), after_request });
+        let _ = self.table.set(Table { apps: Arc::new(apps), dynamic: Arc::default(), after_request });
     }
 
     /// Starts accepting connections.
@@ -161,6 +164,7 @@ impl Worker {
         let table = self.table.get().ok_or(Error::Order("Worker.set_apps comes first"))?;
         let plan = Plan {
             apps: Arc::clone(&table.apps),
+            dynamic: self.instance.settings.http.dynamic_apps.then(|| Arc::clone(&table.dynamic)),
             after_request: table.after_request.as_ref().map(|hook| hook.clone_ref(py)),
             show_exceptions: self.instance.settings.python.catch_exceptions,
         };

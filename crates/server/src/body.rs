@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// The body of one request, with a reading position.
 #[derive(Debug, Default)]
@@ -87,6 +88,20 @@ impl Body {
         }
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// A body of up to `length` bytes that is in a file already.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is no regular one.
+    pub(crate) fn from_file(path: &Path, length: u64) -> io::Result<Self> {
+        let found = path.metadata()?;
+        // Opening anything else could wait for ever.
+        if !found.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let file = File::open(path)?;
+        Ok(Self { store: Store::File(file), length: found.len().min(length), ..Self::default() })
     }
 
     /// Says whether more may come.

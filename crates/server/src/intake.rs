@@ -14,8 +14,11 @@ use margrave_wire::{
     BodyDecoder, BodyLength, Decoded, Known, Peer as WirePeer, Request, WireError, encode_refusal, fastcgi,
     http1, scgi, uwsgi,
 };
+use std::ffi::OsStr;
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -187,6 +190,10 @@ impl Reactor {
             connection.input.extend_from_slice(rest);
             return self.queue(slot, request, Body::default());
         }
+        if let Some(body) = self.stored_body(slot, &request) {
+            self.connections[slot].input.extend_from_slice(rest);
+            return self.queue(slot, request, body);
+        }
         let decoder = BodyDecoder::new(request.body, &self.site.limits);
         let waits = request.expect_continue && rest.is_empty();
         let partial =
@@ -202,6 +209,23 @@ impl Reactor {
             self.flush(slot);
         }
         self.feed_body(slot, rest);
+    }
+
+    /// UWSGI_POSTFILE: the front server has the body in a file. A file that cannot be read is no body, as in uWSGI,
+    /// which then waits for the bytes.
+    fn stored_body(&self, slot: usize, request: &Request) -> Option<Body> {
+        let path = request.var(Known::UwsgiPostfile).filter(|path| !path.is_empty())?;
+        let connection = &self.connections[slot];
+        let BodyLength::Known(length) = request.body else { return None };
+        if !connection.peer.trusted || connection.records.is_some() {
+            return None;
+        }
+        let opened = Body::from_file(Path::new(OsStr::from_bytes(path)), length);
+        if let Err(error) = &opened {
+            let path = String::from_utf8_lossy(path);
+            self.site.log.say(format_args!("the front server names {path:?} (UWSGI_POSTFILE): {error}"));
+        }
+        opened.ok()
     }
 
     fn feed_body(&mut self, slot: usize, bytes: &[u8]) {

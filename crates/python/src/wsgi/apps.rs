@@ -77,6 +77,24 @@ impl AppTable {
         self.apps.get(index).map(|app| (index, app)).ok_or(Unanswered::NothingLoaded)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.apps.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.apps.is_empty()
+    }
+
+    /// One of them is known by this name; the default one has none.
+    #[must_use]
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.apps.iter().any(|app| app.mount == name)
+    }
+
     fn choose(&self, request: &mut Request) -> Option<usize> {
         let by_path = if self.rules.manage_script_name { self.move_mount(request) } else { None };
         let named = |known| request.var(known).filter(|name| !name.is_empty());

@@ -1,6 +1,7 @@
 //! One Python thread's way of answering a request: environ, call, answer, clean-up.
 
 use super::apps::{App, AppTable, Unanswered};
+use super::dynamic::{DynamicApps, name_of};
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
 use super::report;
@@ -28,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub struct Plan {
     /// The applications.
     pub apps: Arc<AppTable>,
+    /// `dynamic-apps`: those that requests name.
+    pub dynamic: Option<Arc<DynamicApps>>,
     /// `uwsgi.after_req_hook`.
     pub after_request: Option<Py<PyAny>>,
     /// `catch-exceptions`.
@@ -126,7 +129,12 @@ impl Bridge {
     /// What went wrong before the application could be called; the answer is still open.
     fn answer(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
         let apps = Arc::clone(&self.plan.apps);
-        let (index, app) = apps.select(exchange.request_mut()).map_err(|unanswered| {
+        let named = self.named_by(py, &apps, exchange);
+        let chosen = match &named {
+            Some((index, app)) => Ok((*index, &**app)),
+            None => apps.select(exchange.request_mut()),
+        };
+        let (index, app) = chosen.map_err(|unanswered| {
             let message = match unanswered {
                 Unanswered::NothingLoaded => {
                     "no application is loaded: the start-up log says why; answering 500"
@@ -149,6 +157,22 @@ impl Bridge {
         let slot = Arc::clone(&self.handles.slot);
         slot.grant(exchange, || pause(py), || self.run(py, &slot, app, &environ));
         Ok(())
+    }
+
+    /// The application that the request itself names, and its number.
+    fn named_by(
+        &self,
+        py: Python<'_>,
+        apps: &AppTable,
+        exchange: &Exchange<'_>,
+    ) -> Option<(usize, Arc<App>)> {
+        let dynamic = self.plan.dynamic.as_ref()?;
+        let request = exchange.request();
+        if apps.has(name_of(request)) {
+            return None;
+        }
+        let (place, app) = dynamic.find(py, request)?;
+        Some((apps.len() + place, app))
     }
 
     /// The application's part: called, sent, ended, closed. PEP 3333 wants `close()` in any case; it comes after the

@@ -1,12 +1,13 @@
 //! PEP 3333: from a request to the application and back to the wire.
 //!
-//! * [`environ`] builds the dictionary, [`apps`] chooses the application,
+//! * [`environ`] builds the dictionary, [`apps`] and [`dynamic`] choose the application,
 //! * [`start_response`] and [`input`] are what the application holds while it runs,
 //! * [`respond`] walks what it returned, [`file_wrapper`] is the short way for files,
 //! * [`report`] writes what went wrong to the log, once,
 //! * [`executor`] ties them together for one Python thread.
 
 pub mod apps;
+pub mod dynamic;
 pub mod environ;
 pub mod executor;
 pub mod file_wrapper;
