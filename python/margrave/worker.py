@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from margrave import loader, report, signals
+from margrave import hooks, loader, report, signals
 
 
 def main(worker, settings, apps):
@@ -20,6 +20,7 @@ def main(worker, settings, apps):
     threading.current_thread().name = thread_name(number, 0)
     worker.start(*watch_signals(worker))
     call_hook("post_fork_hook")
+    run_hooks(worker, "post-fork")
     reports = []
     if settings["process"]["lazy_apps"]:
         apps = load_here(worker, settings)
@@ -29,6 +30,7 @@ def main(worker, settings, apps):
     uwsgi = sys.modules["uwsgi"]
     worker.set_apps([(app.mountpoint, app.callable, app.millis) for app in apps], getattr(uwsgi, "after_req_hook", None))
     start_autoreload(number, settings)
+    run_hooks(worker, *accepting_phases(worker))
     stuck = serve(worker, number, settings, reports)
     call_hook("atexit")
     if settings["python"]["skip_atexit"]:
@@ -38,12 +40,37 @@ def main(worker, settings, apps):
         leave()
 
 
+def run_hooks(worker, *phases):
+    """Runs hooks of the configuration; the worker ends with one that fails."""
+    try:
+        hooks.run(worker, *phases)
+    except hooks.HookEnd as error:
+        worker.load_failed(str(error), hook=error.code)
+        sys.exit(error.code)
+
+
+def accepting_phases(worker):
+    """What is due before the first request, in uWSGI's order."""
+    yield "accepting"
+    if worker.respawn == 0:
+        yield "accepting-once"
+    if worker.number == 1:
+        yield "accepting1"
+        if worker.respawn == 0:
+            yield "accepting1-once"
+
+
 def load_here(worker, settings):
     """`lazy-apps`: loads the applications in this worker."""
     try:
+        hooks.run(worker, "pre-app")
         apps = loader.load_configured(settings)
         loader.set_aliases(settings["python"]["post_aliases"], "post-pymodule-alias")
+        hooks.run(worker, "post-app")
         return apps
+    except hooks.HookEnd as error:
+        worker.load_failed(str(error), hook=error.code)
+        sys.exit(error.code)
     except loader.LoadError as error:
         worker.load_failed(str(error))
         sys.exit(22)

@@ -12,7 +12,7 @@ import sys
 import threading
 import types
 
-from margrave import loader, preload, report, signals
+from margrave import hooks, loader, preload, signals
 from margrave import worker as worker_module
 
 
@@ -86,14 +86,11 @@ def load(zygote, settings):
     """Loads what is loaded before the fork and tells the master how that went."""
     python = settings["python"]
     before = open_sockets()
-    for name in python["shared_imports"]:
-        loader.load_import(name, "shared-import")
     try:
-        loader.set_aliases(python["aliases"], "pymodule-alias")
-        if not settings["process"]["lazy_apps"]:
-            LOADED.extend(loader.load_configured(settings))
-            loader.set_aliases(python["post_aliases"], "post-pymodule-alias")
-        preload.prepare(settings, LOADED)
+        load_all(zygote, settings)
+    except hooks.HookEnd as error:
+        zygote.report_failure(str(error), hook=error.code)
+        return False
     except loader.LoadError as error:
         zygote.report_failure(str(error))
         return False
@@ -107,6 +104,25 @@ def load(zygote, settings):
             stream.flush()
     zygote.report_ready(platform.python_version(), sys.prefix, [app.report() for app in LOADED], warnings)
     return True
+
+
+def load_all(zygote, settings):
+    """Imports and applications with the hooks around them."""
+    if zygote.renewed_in is not None:
+        hooks.run(zygote, *hooks.OF_THE_START, directory=zygote.renewed_in)
+    lazy = settings["process"]["lazy_apps"]
+    if not lazy:
+        hooks.run(zygote, "pre-app")
+    python = settings["python"]
+    for name in python["shared_imports"]:
+        loader.load_import(name, "shared-import")
+    loader.set_aliases(python["aliases"], "pymodule-alias")
+    if not lazy:
+        LOADED.extend(loader.load_configured(settings))
+        loader.set_aliases(python["post_aliases"], "post-pymodule-alias")
+    preload.prepare(settings, LOADED)
+    if not lazy:
+        hooks.run(zygote, "post-app")
 
 
 def seconds(duration):

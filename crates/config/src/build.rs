@@ -7,6 +7,7 @@ mod cheaper;
 mod directory;
 mod emperor;
 mod forms;
+mod hooks;
 mod host;
 mod http;
 mod listen;
@@ -57,6 +58,7 @@ fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
         cheaper: cheaper::build(values, process.workers),
         process,
         host: host::build(values, &reading.environment_changes),
+        hooks: hooks::build(values),
         log: log::build(values),
         static_files: static_files::build(values),
         emperor: emperor::build(values),

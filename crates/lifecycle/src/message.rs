@@ -30,6 +30,9 @@ pub enum ToZygote {
         master_pid: i32,
         /// Rows of the scoreboard; row 0 is the instance's.
         slots: u16,
+        /// A reload read the configuration again, so the hooks of the start are due in this generation; the directory
+        /// that they run in.
+        renewed_in: Option<String>,
     },
     /// Fork a worker. Descriptor: the worker's end of its control channel.
     Fork {
@@ -114,6 +117,8 @@ pub struct AppReport {
 pub struct LoadFailure {
     /// One sentence: where and what to do.
     pub message: String,
+    /// Not the application failed but a hook around it, which wants this exit code for the instance.
+    pub hook: Option<u8>,
 }
 
 /// Master to worker.

@@ -47,6 +47,20 @@ pub enum StartError {
     /// More listeners than one message can carry.
     #[error("{0} listening sockets are more than an instance can have ({max}); split the configuration", max = MAX_LISTENERS)]
     TooManyListeners(usize),
+    /// The root directory cannot be changed.
+    #[error("chroot: cannot make {} the root directory: {}; only root can, and it must be a directory", root.display(), plain(error))]
+    Root {
+        /// The directory.
+        root: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A hook of the start failed.
+    #[error("{0}")]
+    Hook(String),
+    /// A hook asked for the end, with this exit code.
+    #[error("a hook ended the instance with exit code {0}")]
+    Asked(u8),
     /// A pidfile command failed.
     #[error("{0}")]
     Pidfile(String),
@@ -72,7 +86,10 @@ impl StartError {
     /// The process exit code: uWSGI's for everything that prevents a start.
     #[must_use]
     pub fn exit_code(&self) -> i32 {
-        1
+        match self {
+            Self::Asked(code) => (*code).into(),
+            _ => 1,
+        }
     }
 }
 

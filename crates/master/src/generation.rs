@@ -1,6 +1,7 @@
 //! The system's side of one generation: its zygote, sockets and shared memory; and of one worker.
 
 use crate::error::{StartError, plain};
+use crate::hooks::Hooks;
 use crate::interpreter::{BOOTSTRAP, Interpreter};
 use crate::listeners::Bound;
 use crate::scoreboard::{Scoreboard, Scoreboards};
@@ -10,6 +11,7 @@ use margrave_lifecycle::cheaper::{Algorithm, Busyness, Scaling};
 use margrave_lifecycle::message::{AppReport, ListenerInfo, ToZygote, encode};
 use margrave_lifecycle::supervisor::Policy;
 use margrave_stats::scoreboard::Layout;
+use margrave_sys::action::Scene;
 use margrave_sys::channel::Channel;
 use margrave_sys::process::{self, Program};
 use margrave_sys::shm::memfd_with;
@@ -172,6 +174,8 @@ pub struct Generation {
     /// Set when the zygote closes the conversation: whether it had taken its orders, after which what it does is the
     /// application's doing. The kernel says so: a socket closed with something unread resets its peer.
     pub booted: Option<bool>,
+    /// Set when a hook in the zygote has failed: the exit code that it wants, and why.
+    pub failed_hook: Option<(u8, String)>,
     /// Set when the zygote is ready.
     pub loaded: Option<Loaded>,
     /// By worker number.
@@ -195,6 +199,10 @@ pub struct Plan<'a> {
     pub output: Option<BorrowedFd<'a>>,
     /// Reloads so far.
     pub reloads: u32,
+    /// What hooks of the master have made of it.
+    pub hooks: &'a Hooks,
+    /// The configuration was read again for it, so that the hooks of the start are due again.
+    pub renewed: bool,
 }
 
 impl Generation {
@@ -205,7 +213,8 @@ impl Generation {
     pub fn start(plan: Plan<'_>, boards: &mut Scoreboards) -> Result<Self, StartError> {
         let settings = plan.settings;
         let interpreter = Interpreter::find(&settings.python, &settings.host)?;
-        let directory = working_directory(&settings.host.chdir)?;
+        let directory = working_directory(plan.hooks.start.as_deref(), &settings.host.chdir)?;
+        let start = plan.hooks.start.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
         let slots = policy(&settings).slots();
         let layout = Layout { slots: slots.into(), threads: settings.process.threads.max(1).into() };
         let (zygote, theirs) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
@@ -223,6 +232,7 @@ impl Generation {
                 .collect(),
             master_pid: process::id(),
             slots,
+            renewed_in: plan.renewed.then(|| start.to_string_lossy().into_owned()),
         };
         let mut descriptors =
             vec![memfd.as_fd(), scoreboard.as_fd(), plan.liveness, adopt.as_fd(), plan.locks];
@@ -233,7 +243,13 @@ impl Generation {
         let program = Program {
             path: &interpreter.path,
             arguments: arguments(&settings),
-            environment: environment(&settings, &interpreter, theirs.as_fd(), plan.reloads),
+            environment: environment(
+                &settings,
+                &interpreter,
+                theirs.as_fd(),
+                plan.reloads,
+                &plan.hooks.scene,
+            ),
             directory,
             inherited: vec![theirs.as_fd()],
             output: plan.output,
@@ -254,6 +270,7 @@ impl Generation {
             scoreboard,
             adoption,
             booted: None,
+            failed_hook: None,
             loaded: None,
             tallies: BTreeMap::new(),
         })
@@ -261,8 +278,8 @@ impl Generation {
 }
 
 /// Where `chdir` leads, each entry relative to the one before; checked here, because a failed exec cannot say why.
-fn working_directory(chdir: &[PathBuf]) -> Result<Option<PathBuf>, StartError> {
-    let mut directory: Option<PathBuf> = None;
+fn working_directory(start: Option<&Path>, chdir: &[PathBuf]) -> Result<Option<PathBuf>, StartError> {
+    let mut directory = start.map(Path::to_path_buf);
     for next in chdir {
         let next = directory.as_deref().unwrap_or(Path::new("")).join(next);
         let entered = std::fs::metadata(&next)
@@ -288,6 +305,7 @@ fn environment(
     interpreter: &Interpreter,
     control: BorrowedFd<'_>,
     reloads: u32,
+    scene: &Scene,
 ) -> Vec<(OsString, OsString)> {
     let host = &settings.host;
     let mut added: Vec<(OsString, OsString)> =
@@ -303,6 +321,7 @@ fn environment(
     if reloads > 0 {
         added.push(("UWSGI_RELOADS".into(), reloads.to_string().into()));
     }
+    added.extend(scene.variables.iter().map(|(name, value)| (name.into(), value.into())));
     added.push(("MARGRAVE_CONTROL".into(), control.as_raw_fd().to_string().into()));
     process::environment_with(&removed, &added)
 }
@@ -350,10 +369,10 @@ mod tests {
     fn each_chdir_is_relative_to_the_one_before() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("a")).unwrap();
-        let found = working_directory(&[root.path().into(), "a".into()]).unwrap();
+        let found = working_directory(None, &[root.path().into(), "a".into()]).unwrap();
         assert_eq!(found, Some(root.path().join("a")));
-        assert_eq!(working_directory(&[]).unwrap(), None);
-        let error = working_directory(&[root.path().into(), "b".into()]).unwrap_err().to_string();
+        assert_eq!(working_directory(None, &[]).unwrap(), None);
+        let error = working_directory(Some(root.path()), &["b".into()]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("chdir: cannot enter {}/b: ", root.path().display())), "{error}");
     }
 }

@@ -8,6 +8,7 @@ mod daemon;
 mod error;
 mod event;
 mod generation;
+mod hooks;
 mod inlets;
 mod instance;
 mod interpreter;

@@ -3,6 +3,7 @@
 use crate::Startup;
 use crate::daemon::{Detached, Promise, detach};
 use crate::error::StartError;
+use crate::hooks::Hooks;
 use crate::instance::{Instance, Parts};
 use crate::interpreter::Interpreter;
 use crate::listeners::{Bound, Listeners};
@@ -10,7 +11,7 @@ use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
 use margrave_config::Settings;
-use margrave_config::settings::{LogSettings, ProcessSettings};
+use margrave_config::settings::{LogSettings, Phase, ProcessSettings};
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::notify::Notifier;
 use margrave_sys::privileges::Identity;
@@ -23,12 +24,12 @@ use std::rc::Rc;
 /// Runs an instance to its end; the process exit code.
 #[must_use]
 pub fn run(startup: Startup) -> i32 {
-    let promise = match detach_if_asked(&startup.settings, true) {
-        Ok(promise) => promise,
+    let (promise, hooks) = match begin(&startup.settings, true) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     say_all(&startup);
-    match prepare(startup, promise) {
+    match prepare(startup, promise, hooks) {
         Ok(instance) => instance.run(),
         Err((error, promise)) => fail(&error, promise),
     }
@@ -38,21 +39,34 @@ pub fn run(startup: Startup) -> i32 {
 /// without sockets and interpreter. `name` is its title with `auto-procname`; the exit code is that of `body`.
 #[must_use]
 pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) -> i32) -> i32 {
-    let mut promise = match detach_if_asked(&startup.settings, false) {
-        Ok(promise) => promise,
+    let (mut promise, mut hooks) = match begin(&startup.settings, false) {
+        Ok(begun) => begun,
         Err(code) => return code,
     };
     say_all(&startup);
-    let begun = Signals::block()
-        .map_err(StartError::system("block signals"))
-        .and_then(|signals| Ok((signals, settle_in(&startup.settings, name)?)));
+    let settings = &startup.settings;
+    let begun = Signals::block().map_err(StartError::system("block signals")).and_then(|signals| {
+        let (pidfiles, ()) = settle_in(settings, name, &mut hooks, |_| Ok(()))?;
+        Ok((signals, pidfiles))
+    });
     match begun {
         Ok((signals, _pidfiles)) => {
             promise.kept();
-            body(&signals)
+            let code = body(&signals);
+            // Its failures are in the log, and the end is the end.
+            let _ = hooks.run(Phase::AsUserAtExit, &settings.hooks, &Log::new(settings.log.date.clone()));
+            code
         }
         Err(error) => fail(&error, promise),
     }
+}
+
+/// The very first hooks, and the way into the background. An exit code for `Err`.
+fn begin(settings: &Settings, needs_python: bool) -> Result<(Promise, Hooks), i32> {
+    let mut hooks = Hooks::new(&settings.hooks);
+    let asap = hooks.run(Phase::Asap, &settings.hooks, &Log::new(settings.log.date.clone()));
+    asap.map_err(|error| fail(&error, Promise::to_nobody()))?;
+    Ok((detach_if_asked(settings, needs_python)?, hooks))
 }
 
 /// Becomes a daemon where the configuration wants one. The command that waited ends with the code of `Err`.
@@ -98,14 +112,15 @@ fn say_all(startup: &Startup) {
 }
 
 fn fail(error: &StartError, mut promise: Promise) -> i32 {
-    Log::new(None).say(Level::Error, &error.to_string());
+    let level = if matches!(error, StartError::Asked(_)) { Level::Info } else { Level::Error };
+    Log::new(None).say(level, &error.to_string());
     promise.broken(error.exit_code(), &error.to_string());
     error.exit_code()
 }
 
 /// Binds, writes pidfiles, drops privileges. What was made before a failing step is undone by its owner's end.
-fn prepare(startup: Startup, promise: Promise) -> Result<Instance, (StartError, Promise)> {
-    match take_place(&startup.settings) {
+fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Instance, (StartError, Promise)> {
+    match take_place(&startup.settings, &mut hooks) {
         Ok(place) => {
             let parts = Parts {
                 settings: Rc::new(startup.settings),
@@ -118,6 +133,7 @@ fn prepare(startup: Startup, promise: Promise) -> Result<Instance, (StartError, 
                 bound: place.bound,
                 pidfiles: place.pidfiles,
                 promise,
+                hooks,
                 notifier: Notifier::from_environment(),
                 version: startup.version,
             };
@@ -138,16 +154,16 @@ struct Place {
     pidfiles: Vec<Pidfile>,
 }
 
-fn take_place(settings: &Settings) -> Result<Place, StartError> {
+fn take_place(settings: &Settings, hooks: &mut Hooks) -> Result<Place, StartError> {
     let host = &settings.host;
     let interpreter = Interpreter::find(&settings.python, host)?;
     let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
-    Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
     let mut listeners = Listeners::default();
-    let bound = listeners.resolve(&settings.listen, host.vacuum)?;
-    let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
-    let pidfiles = settle_in(settings, "uWSGI master")?;
+    let (pidfiles, (bound, stats)) = settle_in(settings, "uWSGI master", hooks, |settings| {
+        let bound = listeners.resolve(&settings.listen, host.vacuum)?;
+        Ok((bound, StatsServer::bind(&settings.stats, host.vacuum)?))
+    })?;
     // Else another one would be found silently, or none with a sentence that misleads.
     interpreter.check_reachable(&real)?;
     let files = [&settings.log.logto2, &settings.log.logto, &host.daemonize, &host.daemonize2];
@@ -158,8 +174,14 @@ fn take_place(settings: &Settings) -> Result<Place, StartError> {
     Ok(Place { log, collector, stats, signals, listeners, bound, pidfiles })
 }
 
-/// Log files and pidfiles before and after privileges are given up, and the title.
-fn settle_in(settings: &Settings, name: &str) -> Result<Vec<Pidfile>, StartError> {
+/// Log files, pidfiles, hooks and the root directory before and after privileges are given up, and the title. `bind`
+/// opens what needs them.
+fn settle_in<T>(
+    settings: &Settings,
+    name: &str,
+    hooks: &mut Hooks,
+    mut bind: impl FnMut(&Settings) -> Result<T, StartError>,
+) -> Result<(Vec<Pidfile>, T), StartError> {
     let (host, log) = (&settings.host, &settings.log);
     let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
     if let Some(path) = &log.logto {
@@ -180,15 +202,39 @@ fn settle_in(settings: &Settings, name: &str) -> Result<Vec<Pidfile>, StartError
             })?;
         }
     }
+    let teller = Log::new(log.date.clone());
+    hooks.wait(&settings.hooks, &teller)?;
+    hooks.run(Phase::PreJail, &settings.hooks, &teller)?;
+    if let Some(root) = &host.chroot {
+        let entered = margrave_sys::privileges::change_root(root);
+        entered.map_err(|error| StartError::Root { root: root.clone(), error })?;
+    }
+    hooks.run(Phase::InJail, &settings.hooks, &teller)?;
+    if host.jailed {
+        hooks.run(Phase::PostJail, &settings.hooks, &teller)?;
+    }
+    hooks.run(Phase::AsRoot, &settings.hooks, &teller)?;
+    // A directory that a hook of the user is still to make is no failure yet.
+    let bound = match bind(settings) {
+        Err(StartError::Bind(error))
+            if error.is_missing_directory() && settings.hooks.of(Phase::AsUser).next().is_some() =>
+        {
+            None
+        }
+        bound => Some(bound?),
+    };
     identity.assume()?;
+    hooks.run(Phase::AsUser, &settings.hooks, &teller)?;
+    let bound = bound.map_or_else(|| bind(settings), Ok)?;
     if let Some(path) = &log.logto2 {
         redirect("logto2", path, log)?;
     }
     if let Some(path) = &host.pidfile2 {
         pidfiles.push(Pidfile::write("pidfile2", path, host.vacuum)?);
     }
+    hooks.settle(&host.chdir);
     show_title(&settings.process, name);
-    Ok(pidfiles)
+    Ok((pidfiles, bound))
 }
 
 fn open_log(option: &'static str, path: &Path, log: &LogSettings) -> Result<std::fs::File, StartError> {

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod ffi;
+pub mod hooks;
 pub mod uwsgi;
 pub mod watchdog;
 pub mod worker;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::ffi::gil;
 use crate::ffi::thread::current_ident;
+use crate::hooks::{self, HookResult};
 use crate::uwsgi::apps::AppFacts;
 use crate::uwsgi::info::COMPATIBLE;
 use crate::uwsgi::instance::{Instance, epoch_seconds};
@@ -16,6 +17,7 @@ use margrave_lifecycle::message::LoadFailure;
 use margrave_server::{Ending, Server, WorkerParts};
 use margrave_stats::scoreboard::Counter;
 use pyo3::prelude::*;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -148,9 +150,22 @@ impl Worker {
         Ok(self.server()?.ready(reports(apps))?)
     }
 
-    /// Tells the master that the application did not load here.
-    fn load_failed(&self, message: String) -> Result<(), Error> {
-        Ok(self.server()?.load_failed(LoadFailure { message })?)
+    /// Tells the master that the application did not load here, or that a hook around it failed.
+    #[pyo3(signature = (message, *, hook = None))]
+    fn load_failed(&self, message: String, hook: Option<u8>) -> Result<(), Error> {
+        Ok(self.server()?.load_failed(LoadFailure { message, hook })?)
+    }
+
+    /// How often its number has been given before.
+    #[getter]
+    fn respawn(&self) -> u32 {
+        self.respawn
+    }
+
+    /// Runs the hooks of a phase in this process; with a directory as if it were there.
+    #[pyo3(signature = (phase, directory = None))]
+    fn run_hooks(&self, py: Python<'_>, phase: &str, directory: Option<PathBuf>) -> PyResult<HookResult> {
+        gil::without(py, || hooks::run(&self.instance.settings.hooks, phase, directory))
     }
 
     /// Whether the main thread's request is to be given up.

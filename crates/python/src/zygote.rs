@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::ffi::{descriptor::take_inherited, fork::fork_interpreter, gil};
+use crate::hooks::{self, HookResult};
 use crate::uwsgi::apps::AppBoard;
 use crate::uwsgi::instance::{self, Instance, Place, Shared};
 use crate::worker::Worker;
@@ -26,6 +27,7 @@ use pyo3::prelude::*;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A process forked here and not reaped yet.
@@ -60,6 +62,7 @@ pub struct Zygote {
     instance: &'static Instance,
     children: Vec<Child>,
     retiring: bool,
+    renewed_in: Option<String>,
 }
 
 /// One application as Python reports it: mount point, name, load time in milliseconds.
@@ -80,7 +83,7 @@ impl Zygote {
         let (message, descriptors) = receive(&control)?.ok_or(Error::Boot)?;
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(Error::Boot);
-        let ToZygote::Boot { generation, listeners, master_pid, slots } = message else {
+        let ToZygote::Boot { generation, listeners, master_pid, slots, renewed_in } = message else {
             return Err(Error::Boot);
         };
         let (memfd, board, liveness, adoption, locks) = (next()?, next()?, next()?, next()?, next()?);
@@ -105,6 +108,7 @@ impl Zygote {
             instance,
             children: Vec::new(),
             retiring: false,
+            renewed_in,
         })
     }
 
@@ -136,9 +140,22 @@ impl Zygote {
         self.tell(&FromZygote::Ready { python, prefix, apps: reports(apps), warnings }, None)
     }
 
-    /// Tells the master that the application did not load.
-    fn report_failure(&self, message: String) -> Result<(), Error> {
-        self.tell(&FromZygote::LoadFailed(LoadFailure { message }), None)
+    /// Tells the master that the application did not load, or that a hook around it failed.
+    #[pyo3(signature = (message, *, hook = None))]
+    fn report_failure(&self, message: String, hook: Option<u8>) -> Result<(), Error> {
+        self.tell(&FromZygote::LoadFailed(LoadFailure { message, hook }), None)
+    }
+
+    /// The directory in which the hooks of the start are due here, after a reload.
+    #[getter]
+    fn renewed_in(&self) -> Option<&str> {
+        self.renewed_in.as_deref()
+    }
+
+    /// Runs the hooks of a phase in this process; with a directory as if it were there.
+    #[pyo3(signature = (phase, directory = None))]
+    fn run_hooks(&self, py: Python<'_>, phase: &str, directory: Option<PathBuf>) -> PyResult<HookResult> {
+        gil::without(py, || hooks::run(&self.instance.settings.hooks, phase, directory))
     }
 
     /// Obeys the master until a fork made this process a worker, which is returned, or there is nothing left to do.

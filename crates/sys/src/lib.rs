@@ -3,6 +3,7 @@
 //! Everything above is safe code; each `unsafe` block here says which fact makes it sound and who keeps it.
 //! Linux is the platform; another one would be added here and nowhere else.
 
+pub mod action;
 pub mod backlog;
 pub mod beneath;
 pub mod channel;

@@ -59,6 +59,14 @@ pub enum BindProblem {
     Other(io::Error),
 }
 
+impl BindError {
+    /// Whether only the directory of a socket file is missing.
+    #[must_use]
+    pub fn is_missing_directory(&self) -> bool {
+        matches!(self.problem, BindProblem::NoDirectory)
+    }
+}
+
 impl BindProblem {
     fn sentence(&self, address: &str) -> String {
         match self {

@@ -112,6 +112,15 @@ impl Identity {
     }
 }
 
+/// Makes a directory the root of this process, and enters it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn change_root(root: &std::path::Path) -> io::Result<()> {
+    rustix::process::chroot(root)?;
+    std::env::set_current_dir("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,15 @@ pub enum Received {
     Pause,
 }
 
+impl Received {
+    /// The number of the signal, for those that an operator may give another meaning.
+    #[must_use]
+    pub fn number(self) -> Option<i32> {
+        let is_free = !matches!(self, Self::Child | Self::Stop);
+        TABLE.iter().find(|(_, received)| *received == self && is_free).map(|(number, _)| *number)
+    }
+}
+
 const TABLE: [(i32, Received); 8] = [
     (libc::SIGHUP, Received::Hangup),
     (libc::SIGINT, Received::Interrupt),

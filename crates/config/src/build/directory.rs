@@ -24,6 +24,9 @@ pub fn enter(settings: &mut Settings) {
         }
     }
     settings.process.touch_reload.iter_mut().for_each(|path| resolve(&directory, path));
+    let hooks = &mut settings.hooks;
+    hooks.touched.iter_mut().for_each(|(path, _)| resolve(&directory, path));
+    hooks.mount_points.iter_mut().for_each(|path| resolve(&directory, path));
     settings.host.pidfile2.iter_mut().for_each(|path| resolve(&directory, path));
 }
 

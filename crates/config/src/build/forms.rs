@@ -9,7 +9,7 @@ use crate::values;
 use std::collections::{HashMap, HashSet};
 
 /// Options whose values may well hold quotes, `;` and `#`.
-const FREE_TEXT: [&str; 19] = [
+const FREE_TEXT: [&str; 18] = [
     "log-format",
     "log-date",
     "log-json",
@@ -26,10 +26,13 @@ const FREE_TEXT: [&str; 19] = [
     "worker-logger-req",
     "add-header",
     "pyargv",
-    "hook-master-start",
     "logger",
     "req-logger",
 ];
+
+/// Families of such options by the beginning of their names: shell commands and actions.
+const FREE_TEXT_FAMILIES: [&str; 8] =
+    ["hook-", "exec-", "touch-exec", "cron", "unique-cron", "attach-", "smart-attach-", "file-write"];
 
 /// Notes what is odd about every setting.
 pub fn check(values: &mut Values<'_>) {
@@ -37,10 +40,14 @@ pub fn check(values: &mut Values<'_>) {
         check_status(values, setting);
         if setting.is_working(&[Kind::Flag]) {
             check_flag(values, setting);
-        } else if matches!(setting.origin, Origin::File { .. }) && !FREE_TEXT.contains(&setting.row.name()) {
+        } else if matches!(setting.origin, Origin::File { .. }) && !is_free_text(setting.row.name()) {
             check_text(values, setting);
         }
     }
+}
+
+fn is_free_text(name: &str) -> bool {
+    FREE_TEXT.contains(&name) || FREE_TEXT_FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 fn check_status(values: &mut Values<'_>, setting: &Setting) {

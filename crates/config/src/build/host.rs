@@ -16,6 +16,8 @@ pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings 
         uid: values.text("uid").map(str::to_owned),
         gid: values.text("gid").map(str::to_owned),
         umask: values.mode("umask"),
+        chroot: values.path("chroot"),
+        jailed: values.flag("jailed").unwrap_or(default.jailed),
         pidfile: values.path("pidfile"),
         pidfile2: values.path("pidfile2"),
         safe_pidfile: values.path("safe-pidfile"),

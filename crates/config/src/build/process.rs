@@ -13,12 +13,8 @@ const MAX_THREADS: u16 = 4_096;
 /// Most Python threads of all workers: each has a place in the scoreboard.
 const MAX_ALL_THREADS: u32 = 65_536;
 
-/// What `hook-master-start` says in nearly every file that uses it, and what SIGTERM does here anyway.
-const STOP_ON_TERM: &str = "unix_signal:15 gracefully_kill_them_all";
-
 pub fn build(values: &mut Values<'_>) -> ProcessSettings {
     let default = ProcessSettings::default();
-    check_hooks(values);
     let lazy = values.flag("lazy").unwrap_or(false);
     let spaced = values.text("procname-prefix-spaced").map(|prefix| format!("{prefix} "));
     let prefix = values.text("procname-prefix").map(str::to_owned);
@@ -74,15 +70,5 @@ fn check_threads(values: &mut Values<'_>, process: &ProcessSettings) {
             process.workers, process.threads
         );
         values.error(setting, message);
-    }
-}
-
-fn check_hooks(values: &mut Values<'_>) {
-    for setting in values.all(&["hook-master-start"]) {
-        let words: Vec<&str> = setting.text().split_whitespace().collect();
-        if words.join(" ") != STOP_ON_TERM {
-            let message = format!("the action `{}` is not built yet, so it has no effect", setting.text());
-            values.warn(setting, message);
-        }
     }
 }

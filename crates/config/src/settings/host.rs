@@ -19,6 +19,10 @@ pub struct HostSettings {
     pub gid: Option<String>,
     /// `umask`.
     pub umask: Option<u32>,
+    /// `chroot`: the root directory.
+    pub chroot: Option<PathBuf>,
+    /// `jailed`: somebody else has put this instance into a jail.
+    pub jailed: bool,
     /// `pidfile`, written before privileges are dropped.
     pub pidfile: Option<PathBuf>,
     /// `pidfile2`, written after.
@@ -42,6 +46,8 @@ impl Default for HostSettings {
             uid: None,
             gid: None,
             umask: None,
+            chroot: None,
+            jailed: false,
             pidfile: None,
             pidfile2: None,
             safe_pidfile: None,

@@ -5,6 +5,7 @@
 
 mod cheaper;
 mod emperor;
+mod hooks;
 mod host;
 mod http;
 mod listen;
@@ -17,6 +18,7 @@ mod stats;
 
 pub use cheaper::{BusynessSettings, CheaperAlgorithm, CheaperSettings};
 pub use emperor::EmperorSettings;
+pub use hooks::{Action, Await, Hook, HookSettings, Mount, MountFlag, PathKind, Phase, SignalOrder};
 pub use host::HostSettings;
 pub use http::{HttpSettings, Trust};
 pub use listen::{Address, ListenSettings, ListenerSettings, Protocol};
@@ -47,6 +49,8 @@ pub struct Settings {
     pub cheaper: CheaperSettings,
     /// The instance as a Unix program: pidfile, user, daemonizing.
     pub host: HostSettings,
+    /// Actions at fixed points of its life.
+    pub hooks: HookSettings,
     /// Log destinations and formats.
     pub log: LogSettings,
     /// Files answered without Python.

@@ -236,7 +236,8 @@ fn options_without_effect_say_why() {
     check("php-index = x", "belongs to uWSGI's support for PHP");
     check("plugins = php", "Margrave has nothing like the plugin `php`");
     check("hook-master-start = unix_signal:15 gracefully_kill_them_all", "");
-    check("hook-master-start = exec:date", "the action `exec:date` is not built yet");
+    check("hook-master-start = exec:date", "");
+    check("hook-master-start = alarm:x y", "the action `alarm:x y` is not built yet");
     let notices = run_options("master = true").unwrap().notices;
     let said: String = notices.iter().map(ToString::to_string).collect();
     assert!(

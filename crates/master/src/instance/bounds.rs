@@ -4,6 +4,7 @@ use super::Instance;
 use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
 use crate::summary;
+use margrave_config::settings::Phase;
 use margrave_lifecycle::order::Outcome;
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::clock::monotonic;
@@ -37,6 +38,7 @@ impl Instance {
             self.parts.notifier.tell(&format!("READY=1\nMAINPID={}\nSTATUS=serves", process::id()));
             self.write_safe_pidfile();
             self.parts.promise.kept();
+            self.begin_hooks(Phase::MasterStart);
         }
         // From now on the generations keep the sockets alive.
         self.parts.bound.clear();

@@ -2,6 +2,7 @@
 
 use super::{Instance, REPORT_GRACE};
 use crate::event::{Event, Source};
+use margrave_config::settings::SignalOrder;
 use margrave_lifecycle::message::{ForkId, decode};
 use margrave_lifecycle::order::{Manner, Order};
 use margrave_lifecycle::supervisor::{self, Level};
@@ -150,6 +151,12 @@ impl Instance {
     }
 
     pub(super) fn signal(&mut self, signal: Received) {
+        let other =
+            signal.number().and_then(|number| Some((number, *self.parts.hooks.signals.get(&number)?)));
+        if let Some((number, meaning)) = other {
+            self.obey_unheard(order_of(meaning), &margrave_sys::signal::name(number));
+            return;
+        }
         let (order, cause) = match signal {
             Received::Terminate if self.parts.settings.process.term_reloads => {
                 (Order::Reload(Manner::Graceful), "SIGTERM")
@@ -169,5 +176,17 @@ impl Instance {
             }
         };
         self.obey_unheard(order, cause);
+    }
+}
+
+/// What `unix_signal` has made of a signal.
+fn order_of(meaning: SignalOrder) -> Order {
+    match meaning {
+        SignalOrder::Stop => Order::Stop,
+        SignalOrder::Halt => Order::Halt,
+        SignalOrder::Reload => Order::Reload(Manner::Graceful),
+        SignalOrder::BrutalReload => Order::Reload(Manner::Brutal),
+        SignalOrder::TogglePause => Order::TogglePause,
+        SignalOrder::Statistics => Order::Statistics,
     }
 }

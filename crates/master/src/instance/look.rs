@@ -31,6 +31,7 @@ impl Instance {
     fn look(&mut self, now: Duration) {
         self.next_look = now + look_interval(&self.parts.settings);
         self.look_at_files();
+        self.look_beside();
         let lost: Vec<ForkId> = self
             .workers
             .iter()

@@ -4,6 +4,7 @@
 //! is due by time), `orders` (what operators want), `reload`, `logs`, `perform` (what the supervisor decided), `bounds` (the
 //! beginning and the end).
 
+mod beside;
 mod bounds;
 mod events;
 mod inquiry;
@@ -20,6 +21,7 @@ use crate::daemon::Promise;
 use crate::error::StartError;
 use crate::event::{Event, Source};
 use crate::generation::{Generation, Worker, policy};
+use crate::hooks::Hooks;
 use crate::inlets::{self, Fifos, FileWatch};
 use crate::listeners::{Bound, Listeners};
 use crate::load::Meter;
@@ -76,6 +78,8 @@ pub struct Parts {
     pub pidfiles: Vec<Pidfile>,
     /// Told when the instance serves.
     pub promise: Promise,
+    /// Hooks of the master.
+    pub hooks: Hooks,
     /// Told what a service manager wants to know.
     pub notifier: Notifier,
     /// The version to show.
@@ -107,6 +111,8 @@ pub struct Instance {
     next_load: Duration,
     /// When memory is looked at next.
     next_memory: Duration,
+    /// One for each of `HookSettings::touched`.
+    touched: Touch<usize>,
     reloads: u32,
     started: Duration,
     next_look: Duration,
@@ -116,6 +122,8 @@ pub struct Instance {
     exit: Option<(i32, Option<String>)>,
     /// Woken when standard error has become another file.
     moved: Waker,
+    /// Why the instance ends badly although it was only told to stop: a hook failed.
+    broken: Option<(i32, Option<String>)>,
 }
 
 impl Instance {
@@ -140,6 +148,7 @@ impl Instance {
         let added = poller.add_readable(&moved, Source::LogMoved.token());
         added.map_err(StartError::system("watch the log"))?;
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
+        let touched = beside::watch(&parts.settings.hooks);
         let touch = inlets::touches(&parts.settings);
         let fifos = Fifos::open(&parts.settings, &poller)?;
         let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
@@ -162,12 +171,14 @@ impl Instance {
             meter: Meter::default(),
             next_load: monotonic(),
             next_memory: monotonic(),
+            touched,
             reloads: 0,
             started: monotonic(),
             next_look: monotonic() + LOOK,
             queue: VecDeque::new(),
             buffer: vec![0; MAX_MESSAGE],
             exit: None,
+            broken: None,
             moved,
         };
         instance.watch_files();
@@ -199,6 +210,7 @@ impl Instance {
                 self.handle(Event::Tick);
             }
         };
+        self.end_hooks();
         self.end_strays();
         if let Some(collector) = &mut self.parts.collector {
             collector.finish(&self.parts.log);

@@ -62,7 +62,9 @@ impl Instance {
                 }
             }
             Command::Note(notice) => self.note(&notice),
-            Command::Exit { code, reason } => self.exit = Some((code, reason)),
+            Command::Exit { code, reason } => {
+                self.exit = Some(self.broken.take().unwrap_or((code, reason)));
+            }
         }
     }
 
@@ -111,6 +113,9 @@ impl Instance {
                 self.parts.notifier.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS={text}"));
             }
             Notice::ReloadDone { .. } | Notice::RolledBack { .. } => {
+                if matches!(notice, Notice::ReloadDone { .. }) {
+                    self.reloaded();
+                }
                 self.parts.notifier.tell(&format!("READY=1\nSTATUS={text}"));
             }
             Notice::Stopping { .. } => self.parts.notifier.tell(&format!("STOPPING=1\nSTATUS={text}")),
@@ -177,6 +182,8 @@ impl Instance {
                     locks: locks.map_err(StartError::system("make shared memory"))?,
                     output: self.parts.collector.as_ref().map(Collector::write_end),
                     reloads: self.reloads,
+                    hooks: &self.parts.hooks,
+                    renewed: like.is_none() && self.reloads > 0,
                 };
                 Generation::start(plan, &mut self.scoreboards)
             });

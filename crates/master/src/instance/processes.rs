@@ -3,7 +3,7 @@
 use super::Instance;
 use crate::event::Source;
 use crate::generation::{Loaded, Worker};
-use margrave_lifecycle::message::{ForkId, FromWorker, FromZygote};
+use margrave_lifecycle::message::{ForkId, FromWorker, FromZygote, LoadFailure};
 use margrave_lifecycle::supervisor::{self, Ended, Level, Reason};
 use margrave_sys::process::{self, Ending};
 use std::os::fd::OwnedFd;
@@ -20,6 +20,12 @@ impl Instance {
                 }
                 self.introduce(generation);
                 self.tell(supervisor::Event::ZygoteReady(generation));
+            }
+            FromZygote::LoadFailed(LoadFailure { message, hook: Some(code) }) => {
+                // It ends by itself now, and this is why.
+                if let Some(known) = self.generations.get_mut(&generation) {
+                    known.failed_hook = Some((code, message));
+                }
             }
             FromZygote::LoadFailed(failure) => {
                 self.tell(supervisor::Event::LoadFailed { generation, message: failure.message });
@@ -60,6 +66,9 @@ impl Instance {
                 self.tell(supervisor::Event::WorkerReady(id));
             }
             FromWorker::LoadFailed(failure) => {
+                if let Some(code) = failure.hook {
+                    self.hook_failed_in_worker(id, code, &failure.message);
+                }
                 self.tell(supervisor::Event::WorkerLoadFailed { id, message: failure.message });
             }
             FromWorker::Recycle => self.tell(supervisor::Event::RecycleAsked(id, Reason::Exception)),
@@ -99,6 +108,9 @@ impl Instance {
             self.zygote_reaped(generation, ending);
             return;
         }
+        if self.reaped_beside(pid, ending) {
+            return;
+        }
         // A worker whose zygote has gone before it; anything else is a descendant that its parent left behind.
         let worker = self.workers.iter().find(|(_, worker)| worker.pid == Some(pid));
         if let Some(id) = worker.map(|(id, _)| *id) {
@@ -116,7 +128,9 @@ impl Instance {
             Ending::Exited(code) => format!("exited with code {code}"),
             Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
         };
+        let failed_hook = known.failed_hook.take();
         let why = match (ending, known.booted) {
+            _ if failed_hook.is_some() => String::new(),
             _ if known.loaded.is_some() => how,
             (_, Some(true)) => {
                 let message = format!("the process {how} while it loaded the application");
@@ -128,6 +142,10 @@ impl Instance {
                 format!("the interpreter {} {how} before it ran anything", known.interpreter.path.display())
             }
         };
+        let why = failed_hook.map_or(why, |(code, why)| {
+            self.want_exit_code(code, &why);
+            why
+        });
         // Whom it forked without a word cannot be told apart from a stranger; its closed channel tells it to go.
         self.workers.retain(|_, worker| worker.generation != generation || worker.pid.is_some());
         self.tell(supervisor::Event::ZygoteGone { generation, why });
