@@ -136,6 +136,10 @@ pub enum ToWorker {
     Stop,
     /// Begin no request, or go on.
     Pause(bool),
+    /// Leave the listeners alone until [`ToWorker::Open`]; connections that are passed on are served.
+    Shut,
+    /// Take connections.
+    Open,
     /// A stop is near: whoever asks whether the worker is ready is told no.
     Unready,
     /// Write down what every Python thread does, and answer with [`FromWorker::Stacks`].

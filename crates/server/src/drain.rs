@@ -65,6 +65,8 @@ impl Reactor {
                     }
                     Ok(ToWorker::Stop) => self.end(Ending::Stopped),
                     Ok(ToWorker::Pause(pause)) => self.pause(pause),
+                    Ok(ToWorker::Shut) => self.shut = true,
+                    Ok(ToWorker::Open) => self.open_up(),
                     Ok(ToWorker::Unready) => self.site.unready.store(true, Relaxed),
                     Ok(ToWorker::Stacks { ticket }) => self.answer_with_stacks(ticket),
                     Ok(ToWorker::Output) => descriptors.iter().for_each(|output| {
@@ -100,6 +102,16 @@ impl Reactor {
             return;
         }
         self.ready.append(&mut self.held);
+        self.accept_if_opened();
+    }
+
+    /// The generation has taken over.
+    fn open_up(&mut self) {
+        self.shut = false;
+        self.accept_if_opened();
+    }
+
+    fn accept_if_opened(&mut self) {
         if self.opened
             && self.drain.is_none()
             && let Err(error) = self.start_accepting()
@@ -213,9 +225,12 @@ impl Reactor {
             return;
         }
         // One that their queue has no room for is answered once more here, with `Connection: close`.
-        self.move_connection(slot, |adopted, fd| {
+        let moved = self.move_connection(slot, |adopted, fd| {
             encode(adopted).is_ok_and(|packet| heirs.send(&packet, &[fd]).is_ok())
         });
+        if !moved {
+            self.site.closing.store(true, Relaxed);
+        }
     }
 
     /// Moves a connection between two requests to another process, by `send`. `false` when it stays.

@@ -63,6 +63,8 @@ pub(crate) struct Reactor {
     /// Complete requests that wait for the end of a pause.
     pub(crate) held: VecDeque<Work>,
     pub(crate) paused: bool,
+    /// The generation has not taken over yet: listeners are left alone.
+    pub(crate) shut: bool,
     /// The worker has begun to take connections, now or before a pause.
     pub(crate) opened: bool,
     pub(crate) roles: Roles,
@@ -100,6 +102,7 @@ impl Reactor {
             ready: VecDeque::new(),
             held: VecDeque::new(),
             paused: false,
+            shut: false,
             opened: false,
             roles,
             drain: None,
@@ -123,7 +126,7 @@ impl Reactor {
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
         self.opened = true;
-        if self.paused {
+        if self.paused || self.shut {
             return Ok(());
         }
         self.accepting = true;

@@ -144,6 +144,10 @@ pub enum Command {
     },
     /// Tell a worker to begin no request, or to go on.
     Pause(ForkId, bool),
+    /// Tell a worker, before anything else, to leave the listeners alone until it is opened.
+    Shut(ForkId),
+    /// Tell a worker that it may take connections.
+    Open(ForkId),
     /// Tell a worker that a stop is near: it answers so whoever asks whether it is ready.
     Unready(ForkId),
     /// Send the generation the request of the check.

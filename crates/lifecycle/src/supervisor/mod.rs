@@ -278,6 +278,9 @@ impl Supervisor {
                 pool.phase = Phase::Starting;
                 pool.checked = true;
                 pool.progress = now;
+                if pool.pace == Pace::OneByOne {
+                    self.open_doors(generation, commands);
+                }
             }
             Err(why) => self.candidate_failed(now, EXIT_START_FAILED, why, commands),
         }

@@ -126,6 +126,8 @@ pub(super) struct Process {
     pub(super) limit: Option<u64>,
     /// Age at which it is recycled.
     pub(super) lifetime: Option<Duration>,
+    /// It leaves the listeners alone.
+    pub(super) shut: bool,
     /// It had nothing to do when it was last looked at.
     pub(super) idle: bool,
 }

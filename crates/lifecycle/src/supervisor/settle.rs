@@ -137,6 +137,7 @@ impl Supervisor {
             pool.pace = Pace::Together;
         }
         self.candidate = None;
+        self.open_doors(number, commands);
         let old = self.live.replace(number);
         commands.push(Command::Serving(number));
         if origin != Origin::First {
@@ -149,6 +150,15 @@ impl Supervisor {
             let usual = self.pools.get(&old).map_or(Duration::ZERO, |pool| pool.policy.worker_mercy);
             let mercy = if manner == Manner::Brutal { usual.min(BRUTAL_MERCY) } else { usual };
             self.dismiss(now, old, Some(number), mercy, commands);
+        }
+    }
+
+    /// Lets the workers of a generation take connections.
+    pub(super) fn open_doors(&mut self, generation: u32, commands: &mut Vec<Command>) {
+        for (id, process) in &mut self.processes {
+            if process.generation == generation && process.stays() && core::mem::take(&mut process.shut) {
+                commands.push(Command::Open(*id));
+            }
         }
     }
 
@@ -283,7 +293,11 @@ impl Supervisor {
             };
             requests.saturating_add(extra).max(1)
         });
-        let seat = self.pools.get_mut(&generation)?.seat(worker)?;
+        let pool = self.pools.get_mut(&generation)?;
+        // Clients meet a generation when it takes over, not before.
+        let early = pool.pace == Pace::Together || !pool.checked;
+        let shut = pool.phase != Phase::Live && pool.origin != Origin::First && early;
+        let seat = pool.seat(worker)?;
         let respawn = seat.spawned;
         seat.spawned += 1;
         let id = self.next_id;
@@ -299,10 +313,14 @@ impl Supervisor {
                 ready: None,
                 limit,
                 lifetime,
+                shut,
                 idle: false,
             },
         );
         commands.push(Command::Fork { generation, id, worker, slot, respawn });
+        if shut {
+            commands.push(Command::Shut(id));
+        }
         if self.paused {
             commands.push(Command::Pause(id, true));
         }

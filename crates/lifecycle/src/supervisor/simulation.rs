@@ -82,6 +82,7 @@ struct Worker {
     ready: bool,
     leaving: bool,
     paused: bool,
+    shut: bool,
 }
 
 struct World {
@@ -211,9 +212,10 @@ impl World {
 
     /// What was ordered holds for everybody, whenever he was born.
     fn check_orders(&self) {
-        let paused = self.supervisor.is_paused();
+        let (paused, live) = (self.supervisor.is_paused(), self.supervisor.live());
         for (id, worker) in self.workers.iter().filter(|(_, worker)| !worker.leaving) {
             assert!(self.stopping || worker.paused == paused, "worker {id} missed a pause or its end");
+            assert!(!worker.shut || live != Some(worker.generation), "worker {id} is shut for ever");
         }
         if self.supervisor.live().is_some() && !self.stopping {
             assert_eq!(self.awaiting, self.supervisor.is_asleep(), "nobody waits for the connection");
@@ -273,6 +275,13 @@ impl World {
                     worker.paused = pause;
                 }
             }
+            Command::Shut(id) | Command::Open(id) => {
+                let shut = matches!(command, Command::Shut(_));
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    assert_ne!(worker.shut, shut, "told twice");
+                    worker.shut = shut;
+                }
+            }
             Command::Unready(_) => {}
             Command::AwaitConnection(awaiting) => {
                 self.awaiting = awaiting;
@@ -323,8 +332,10 @@ impl World {
         if self.chance(self.temper.fork_fails) {
             return self.plan(5, Event::ForkFailed { id, errno: 11 });
         }
-        self.workers
-            .insert(id, Worker { generation, born: false, ready: false, leaving: false, paused: false });
+        self.workers.insert(
+            id,
+            Worker { generation, born: false, ready: false, leaving: false, paused: false, shut: false },
+        );
         if zygote_is_silent(self, generation) {
             return;
         }

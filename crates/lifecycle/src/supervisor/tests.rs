@@ -90,7 +90,8 @@ fn a_reload_switches_only_when_every_new_worker_is_ready() {
     story.tell(Event::Forked { id: new[1], pid: 2 });
     let commands = without_notes(story.tell(Event::WorkerReady(new[1])));
     let drain = |id| Command::Drain { id, heir: Some(2), mercy: mercy() };
-    assert_eq!(commands, [Command::Serving(2), Command::RetireZygote(1), drain(1), drain(2)]);
+    let (open, serving) = (Command::Open, Command::Serving(2));
+    assert_eq!(commands, [open(new[0]), open(new[1]), serving, Command::RetireZygote(1), drain(1), drain(2)]);
     story.gone(1);
     story.gone(2);
     assert_eq!(story.tell(zygote_gone(1)), [Command::CloseGeneration(1)]);
@@ -358,4 +359,136 @@ fn a_reload_may_be_configured_to_be_the_end() {
     let commands = story.tell(Event::Reload(Policy { exit_on_reload: true, ..two() }, Manner::Graceful));
     assert!(commands.contains(&Command::RetireZygote(1)));
     assert!(story.supervisor.is_stopping());
+}
+
+#[test]
+fn a_chain_takes_over_worker_by_worker() {
+    let mut story = Story::serving(two());
+    assert_eq!(
+        without_notes(story.tell(Event::ChainReload)),
+        [Command::SpawnZygote { generation: 2, like: Some(1) }]
+    );
+    let drain = |id| Command::Drain { id, heir: Some(2), mercy: mercy() };
+    let commands = story.tell(Event::ZygoteReady(2));
+    let first = forks(&commands);
+    assert_eq!(first.len(), 1);
+    let commands = without_notes(story.grow(&commands));
+    assert_eq!(commands[0], drain(1));
+    assert_eq!(forks(&commands).len(), 1, "the next one starts");
+    let commands = without_notes(story.grow(&commands));
+    assert_eq!(commands, [drain(2), Command::Serving(2), Command::RetireZygote(1)]);
+}
+
+#[test]
+fn a_chain_that_fails_half_way_gives_back_each_worker_when_it_is_there_again() {
+    let mut story = Story::serving(two());
+    story.tell(Event::ChainReload);
+    let commands = story.tell(Event::ZygoteReady(2));
+    let first = forks(&commands)[0];
+    let second = forks(&story.grow(&commands))[0];
+    story.tell(Event::Forked { id: second, pid: 9 });
+    let commands = story.tell(Event::WorkerExited { id: second, ended: Ended::Exit(7) });
+    let again = forks(&commands);
+    assert_eq!(again.len(), 1, "the old generation has a worker again");
+    assert!(!commands.contains(&Command::Drain { id: first, heir: Some(1), mercy: mercy() }), "not yet");
+    story.tell(Event::Forked { id: again[0], pid: 10 });
+    let commands = without_notes(story.tell(Event::WorkerReady(again[0])));
+    assert_eq!(
+        commands,
+        [Command::Drain { id: first, heir: Some(1), mercy: mercy() }, Command::RetireZygote(2)]
+    );
+    assert_eq!((story.supervisor.live(), story.supervisor.is_reloading()), (Some(1), false));
+}
+
+#[test]
+fn a_brutal_reload_gives_the_old_workers_a_moment() {
+    let mut story = Story::serving(two());
+    story.tell(Event::Reload(two(), Manner::Brutal));
+    let commands = story.tell(Event::ZygoteReady(2));
+    let commands = story.grow(&commands);
+    assert!(commands.contains(&Command::Drain { id: 1, heir: Some(2), mercy: BRUTAL_MERCY }));
+}
+
+#[test]
+fn a_generation_that_must_prove_itself_takes_over_only_then() {
+    for verdict in [Ok(()), Err("503".to_string())] {
+        let policy = Policy { check: true, ..two() };
+        let mut story = Story::serving(policy.clone());
+        story.tell(Event::Reload(policy, Manner::Graceful));
+        let commands = story.tell(Event::ZygoteReady(2));
+        assert_eq!(without_notes(story.grow(&commands)), [Command::Check(2)]);
+        assert_eq!(story.supervisor.live(), Some(1));
+        let commands = story.tell(Event::Checked { generation: 2, verdict: verdict.clone() });
+        assert_eq!(commands.contains(&Command::Serving(2)), verdict.is_ok());
+        assert_eq!(story.supervisor.live(), Some(if verdict.is_ok() { 2 } else { 1 }));
+    }
+}
+
+#[test]
+fn a_stop_is_announced_first_where_that_is_wanted_and_a_second_one_does_not_wait() {
+    let delay = Duration::from_secs(5);
+    for again in [false, true] {
+        let mut story = Story::serving(Policy { drain_delay: delay, ..two() });
+        let commands = without_notes(story.tell(Event::Stop));
+        assert_eq!(commands, [Command::Unready(1), Command::Unready(2)]);
+        assert_eq!(story.supervisor.poll_timeout(), Some(story.now + delay));
+        let commands = if again { story.tell(Event::Stop) } else { story.wait(delay) };
+        assert!(commands.contains(&Command::Drain { id: 1, heir: None, mercy: mercy() }));
+    }
+}
+
+#[test]
+fn a_pause_reaches_also_those_who_come_later() {
+    let mut story = Story::serving(two());
+    let commands = without_notes(story.tell(Event::Pause(true)));
+    assert_eq!(commands, [Command::Pause(1, true), Command::Pause(2, true)]);
+    let commands = story.tell(Event::WorkerExited { id: 1, ended: Ended::Signal(9) });
+    let id = forks(&commands)[0];
+    assert!(commands.contains(&Command::Pause(id, true)));
+    assert_eq!(without_notes(story.tell(Event::Pause(true))), [], "it is paused already");
+}
+
+#[test]
+fn a_sleeping_instance_wakes_with_the_first_connection() {
+    let mut story = Story::new();
+    story.tell(Event::Start(Policy { cheap: true, ..two() }));
+    let commands = story.tell(Event::ZygoteReady(1));
+    assert_eq!(commands, [Command::Serving(1), Command::AwaitConnection(true)]);
+    let commands = story.tell(Event::Connection);
+    assert!(commands.contains(&Command::AwaitConnection(false)));
+    assert_eq!(forks(&commands).len(), 2);
+    story.grow(&commands);
+    let commands = without_notes(story.tell(Event::Sleep));
+    let drain = |id| Command::Drain { id, heir: None, mercy: mercy() };
+    assert_eq!(commands, [drain(1), drain(2), Command::AwaitConnection(true)]);
+}
+
+#[test]
+fn a_worker_that_is_much_too_large_is_killed_and_others_by_their_limits_replaced() {
+    let policy = Policy {
+        evil_resident: Some(100),
+        max_unique: Some(50),
+        max_proportional: Some(60),
+        max_lifetime: Some(Duration::from_secs(1000)),
+        max_lifetime_delta: Duration::from_secs(100),
+        ..two()
+    };
+    let mut story = Story::serving(policy);
+    let sample = Sample { resident: Some(100), ..Sample::default() };
+    assert_eq!(without_notes(story.tell(Event::Sample(1, sample))), [Command::KillWorker(1)]);
+    for sample in [
+        Sample { unique: Some(50), ..Sample::default() },
+        Sample { proportional: Some(60), ..Sample::default() },
+    ] {
+        let mut story = Story::serving(Policy { max_unique: Some(50), max_proportional: Some(60), ..two() });
+        assert_eq!(forks(&story.tell(Event::Sample(2, sample))).len(), 1);
+    }
+    let mut story = Story::serving(Policy {
+        max_lifetime: Some(Duration::from_secs(1000)),
+        max_lifetime_delta: Duration::from_secs(100),
+        ..two()
+    });
+    story.now += Duration::from_secs(1000 - 60);
+    assert!(forks(&story.tell(Event::Sample(2, Sample::default()))).is_empty(), "its delta is not over");
+    assert_eq!(forks(&story.tell(Event::Sample(1, Sample::default()))).len(), 1);
 }

@@ -29,6 +29,8 @@ impl Instance {
             }
             Command::Drain { id, heir, mercy } => self.drain(id, heir, mercy),
             Command::Pause(id, pause) => self.send_to(id, &ToWorker::Pause(pause)),
+            Command::Shut(id) => self.send_to(id, &ToWorker::Shut),
+            Command::Open(id) => self.send_to(id, &ToWorker::Open),
             Command::Unready(id) => self.send_to(id, &ToWorker::Unready),
             Command::Check(generation) => self.start_check(generation),
             Command::AwaitConnection(awaits) => self.await_connection(awaits),
@@ -80,12 +82,17 @@ impl Instance {
         let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
         let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
         if let Some(worker) = self.workers.get(&id) {
-            // A whole generation leaves, at once or one by one: a connection passed to it by an even older one would be
+            // When a whole generation leaves, or the last of it, a connection passed to it by an even older one would be
             // lost. One that only sleeps will have workers again.
             let sleeps = heir.is_none() && self.supervisor.is_asleep();
+            let stays = self.supervisor.live() == Some(worker.generation) && !self.supervisor.is_stopping();
+            let reads = |(other, found): (&ForkId, &Worker)| {
+                *other != id && found.generation == worker.generation && found.ready && !found.leaving
+            };
             if let Some(own) = self.generations.get(&worker.generation)
                 && heir != Some(worker.generation)
                 && !sleeps
+                && !(stays && self.workers.iter().any(reads))
             {
                 own.adoption.end_sending();
             }
