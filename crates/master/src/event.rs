@@ -28,6 +28,8 @@ pub enum Event {
     Watch,
     /// A connection waits on a listener while there is no worker.
     Connection,
+    /// Somebody wants the stacks of this worker.
+    Tracebacker(u32),
     /// The answer to the request of a check is on its way.
     Check,
     /// The log pipe has lines.
@@ -61,6 +63,8 @@ pub enum Source {
     Listener(u32),
     /// The connection of a check.
     Check,
+    /// A socket that gives the stacks of this worker.
+    Tracebacker(u32),
     /// The read end of the log pipe.
     Log,
     /// The thread that writes the log, about standard error.
@@ -90,6 +94,7 @@ impl Source {
             Self::Watch => (33, 0),
             Self::Listener(number) => (34, number.into()),
             Self::Check => (35, 0),
+            Self::Tracebacker(worker) => (36, worker.into()),
             Self::LogMoved => (7, 0),
         };
         (kind << KIND_SHIFT) | number
@@ -112,6 +117,7 @@ impl Source {
             33 => Some(Self::Watch),
             34 => short.map(Self::Listener),
             35 => Some(Self::Check),
+            36 => short.map(Self::Tracebacker),
             7 => Some(Self::LogMoved),
             _ => None,
         }
@@ -136,6 +142,7 @@ mod tests {
             Source::Watch,
             Source::Listener(7),
             Source::Check,
+            Source::Tracebacker(3),
             Source::LogMoved,
         ];
         for source in all {

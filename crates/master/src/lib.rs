@@ -23,6 +23,7 @@ mod start;
 mod stats;
 mod summary;
 mod touch;
+mod tracebacker;
 
 pub use error::StartError;
 pub use start::{run, run_in_place};

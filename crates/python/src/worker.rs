@@ -12,10 +12,11 @@ use crate::wsgi::apps::{App, AppTable, MountRules};
 use crate::wsgi::dynamic::DynamicApps;
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
+use crate::wsgi::recycling::Recycling;
 use crate::zygote::{Report, reports};
 use margrave_lifecycle::message::LoadFailure;
 use margrave_server::{Ending, Server, WorkerParts};
-use margrave_stats::scoreboard::Counter;
+use margrave_stats::scoreboard::{Counter, Slot};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,6 +54,12 @@ impl Worker {
             stacks: OnceLock::new(),
             lanes: (0..instance.settings.process.threads.max(1)).map(|_| Lane::default()).collect(),
         }
+    }
+
+    /// Where the deadline of a thread's request is, when hooks after requests are spared it.
+    fn spared(&self, thread: usize) -> Option<(Slot<'static>, usize)> {
+        let spares = self.instance.settings.process.harakiri_spares_hooks;
+        self.instance.row().filter(|_| spares).map(|row| (row, thread))
     }
 
     fn server(&self) -> Result<&Server, Error> {
@@ -181,6 +188,8 @@ impl Worker {
             apps: Arc::clone(&table.apps),
             dynamic: self.instance.settings.http.dynamic_apps.then(|| Arc::clone(&table.dynamic)),
             after_request: table.after_request.as_ref().map(|hook| hook.clone_ref(py)),
+            spared: self.spared(thread),
+            recycling: Recycling::new(self.instance.settings.reload.on_exception.clone(), server.recycler()),
             show_exceptions: self.instance.settings.python.catch_exceptions,
         };
         let lanes = Arc::clone(&self.lanes);

@@ -3,7 +3,10 @@
 use crate::connection::{Next, Phase};
 use crate::lane::Forfeit;
 use crate::reactor::Reactor;
+use crate::site::Listener;
+use crate::threads::micros;
 use margrave_stats::scoreboard::ThreadWord;
+use margrave_sys::backlog;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -21,6 +24,8 @@ impl Reactor {
                 }
             } else if self.is_overdue(thread) {
                 self.end_overdue(thread);
+            } else {
+                self.note_slow(thread);
             }
         }
     }
@@ -32,7 +37,52 @@ impl Reactor {
             0 => self.site.process.harakiri.map(|harakiri| running.since + harakiri),
             micros => Some(Duration::from_micros(micros)),
         };
-        deadline.is_some_and(|deadline| deadline <= self.now)
+        deadline.is_some_and(|deadline| deadline <= self.now) && self.others_wait()
+    }
+
+    /// `harakiri-queue-threshold`: whether so many connections wait that requests have to end.
+    fn others_wait(&self) -> bool {
+        let Some(least) = self.site.process.harakiri_queue else { return true };
+        let waiting = |listener: &Listener| backlog::of(&listener.fd).map_or(0, |(waiting, _)| waiting);
+        self.site.listeners.iter().map(waiting).max().unwrap_or(0) >= least
+    }
+
+    /// `slow-request-stack`: shows once what a request does that runs for long.
+    fn note_slow(&mut self, thread: usize) {
+        let (Some(limit), Some(running)) = (self.site.process.slow_stack, &mut self.roles.running[thread])
+        else {
+            return;
+        };
+        let age = self.now.saturating_sub(running.since);
+        if age < limit || std::mem::replace(&mut running.noted, true) {
+            return;
+        }
+        let (site, sequence) = (Arc::clone(&self.site), running.since);
+        let since = micros(sequence);
+        let stack = move || {
+            let present = site.slot.thread(thread, ThreadWord::BusySince).load(Relaxed);
+            if let Some(watchdog) = site.watchdog.as_ref().filter(|_| present == since) {
+                watchdog.dump_stack(thread);
+            }
+        };
+        self.site.log.say_then(
+            format_args!(
+                "slow request: worker {} core {thread}: {} has run for {:.1} s and goes on; its stack follows",
+                self.site.worker,
+                running.summary,
+                age.as_secs_f64(),
+            ),
+            stack,
+        );
+    }
+
+    /// `harakiri-verbose`: what the kernel does for a thread.
+    fn kernel_side(&self, thread: usize) -> String {
+        if !self.site.process.harakiri_verbose {
+            return String::new();
+        }
+        let tid = self.site.slot.thread(thread, ThreadWord::Tid).load(Relaxed);
+        margrave_sys::thread::kernel_side(tid).map_or_else(String::new, |text| format!(" ({text})"))
     }
 
     fn end_overdue(&mut self, thread: usize) {
@@ -56,10 +106,11 @@ impl Reactor {
         };
         self.site.log.say_then(
             format_args!(
-                "HARAKIRI: worker {} core {thread}: {} has run for {:.1} s; {outcome}, its stack follows",
+                "HARAKIRI: worker {} core {thread}: {} has run for {:.1} s{}; {outcome}, its stack follows",
                 self.site.worker,
                 running.summary,
                 age.as_secs_f64(),
+                self.kernel_side(thread),
             ),
             stack,
         );

@@ -4,7 +4,7 @@
 //! that takes over, so that no client sees a connection closed on which it may just be sending.
 
 use crate::Ending;
-use crate::connection::{Connection, Peer, Phase};
+use crate::connection::{Connection, Next, Peer, Phase};
 use crate::pace::Patience;
 use crate::reactor::Reactor;
 use crate::site::Token;
@@ -12,6 +12,7 @@ use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
 use margrave_stats::scoreboard::{Counter, WorkerState};
 use margrave_sys::channel::Channel;
 use margrave_sys::net;
+use margrave_wire::{Known, Request};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -89,6 +90,23 @@ impl Reactor {
 
     pub(crate) fn handle_master_gone(&mut self) {
         self.end(Ending::MasterGone);
+    }
+
+    /// Whether this is the request of `readiness`.
+    pub(crate) fn asks_for_readiness(&self, request: &Request) -> bool {
+        let path = self.site.http.readiness.as_deref().map(str::as_bytes);
+        path.is_some() && request.var(Known::PathInfo) == path
+    }
+
+    /// Says without Python whether this worker wants more requests: not before a stop, nor in a pause.
+    pub(crate) fn answer_readiness(&mut self, slot: usize, request: Box<Request>) {
+        self.recycle(request);
+        let is_ready = !self.site.unready.load(Relaxed) && self.drain.is_none() && !self.paused;
+        let Some(answer) = self.refusal(slot, if is_ready { 200 } else { 503 }) else {
+            return self.close(slot);
+        };
+        self.connections[slot].output.push(&answer);
+        self.answer(slot, Next::Linger);
     }
 
     /// Begins no request any more, or goes on with those that have waited.

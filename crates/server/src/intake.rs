@@ -290,6 +290,9 @@ impl Reactor {
                 request.set(Known::ContentLength, itoa::Buffer::new().format(body.len()).as_bytes());
             }
         }
+        if self.asks_for_readiness(&request) {
+            return self.answer_readiness(slot, request);
+        }
         if let Some(found) = self.find_file(&request) {
             return self.answer_with_file(slot, request, found);
         }

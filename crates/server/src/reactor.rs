@@ -396,7 +396,8 @@ impl Reactor {
     fn sweep_interval(&self) -> Duration {
         let http = &self.site.http;
         let silence = http.head_timeout.min(http.body_timeout).min(http.write_timeout);
-        let shortest = self.site.process.harakiri.unwrap_or(Duration::MAX).min(silence);
+        let limits = [self.site.process.harakiri, self.site.process.slow_stack];
+        let shortest = limits.into_iter().flatten().fold(silence, Duration::min);
         (shortest / 8).clamp(QUICK_SWEEP, SWEEP)
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) since: Duration,
     /// Method, target and client for the log; filled only when requests have a deadline.
     pub(crate) summary: String,
+    /// The log has been told that it is slow.
+    pub(crate) noted: bool,
 }
 
 /// A thread that waits for its client.

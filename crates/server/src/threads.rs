@@ -97,6 +97,17 @@ impl Server {
         self.tell(&FromWorker::LoadFailed(failure))
     }
 
+    /// A way to ask the master for a successor of this worker.
+    pub fn recycler(&self) -> impl Fn() + Send + Sync + 'static {
+        let site = Arc::clone(&self.shared.site);
+        move || {
+            if let Ok(packet) = encode(&FromWorker::Recycle) {
+                // A master that has gone replaces nobody.
+                let _ = site.control.send(&packet, &[]);
+            }
+        }
+    }
+
     fn tell(&self, message: &FromWorker) -> io::Result<()> {
         let packet = encode(message).map_err(io::Error::other)?;
         self.shared.site.control.send(&packet, &[])
@@ -274,7 +285,8 @@ impl ThreadLoop<'_> {
     fn begin(&self, reactor: &mut Reactor, work: &Work, began: Duration) {
         reactor.enter_app(work);
         let mut summary = String::new();
-        if self.shared.site.process.harakiri.is_some() {
+        let process = &self.shared.site.process;
+        if process.harakiri.or(process.slow_stack).is_some() {
             let text =
                 |known| String::from_utf8_lossy(work.request.var(known).unwrap_or_default()).into_owned();
             summary = format!(
@@ -285,8 +297,13 @@ impl ThreadLoop<'_> {
             );
         }
         self.shared.site.lanes[self.thread].begin();
-        reactor.roles.running[self.thread] =
-            Some(Running { slot: work.slot, generation: work.generation, since: began, summary });
+        reactor.roles.running[self.thread] = Some(Running {
+            slot: work.slot,
+            generation: work.generation,
+            since: began,
+            summary,
+            noted: false,
+        });
     }
 
     fn count(&self, took: u64) {
@@ -317,6 +334,6 @@ impl ThreadLoop<'_> {
     }
 }
 
-fn micros(time: Duration) -> u64 {
+pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

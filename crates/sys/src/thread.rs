@@ -32,6 +32,22 @@ pub fn all() -> Vec<(u64, String)> {
     ids.into_iter().map(|id| (id, name(id).trim_end().to_owned())).collect()
 }
 
+/// What the kernel does for a thread of this process: the number of its system call, and where it waits.
+#[must_use]
+pub fn kernel_side(thread: u64) -> Option<String> {
+    let read = |name| std::fs::read_to_string(format!("/proc/self/task/{thread}/{name}")).ok();
+    let call = read("syscall").and_then(|text| text.split_whitespace().next().map(str::to_owned));
+    let place = read("wchan").filter(|text| !text.is_empty() && text != "0");
+    match (call, place) {
+        (None, None) => None,
+        (call, place) => Some(format!(
+            "system call {}, waits in {}",
+            call.as_deref().unwrap_or("unknown"),
+            place.as_deref().unwrap_or("nothing")
+        )),
+    }
+}
+
 /// Ends the process at once: no destructors, no exit handlers. For processes whose threads cannot be stopped.
 pub fn end_process(status: i32) -> ! {
     // SAFETY: `_exit` has no preconditions and does not return.

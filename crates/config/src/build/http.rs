@@ -44,6 +44,7 @@ pub fn build(values: &mut Values<'_>) -> HttpSettings {
         underscore_headers: values.flag("underscore-headers").unwrap_or(default.underscore_headers),
         add_header: add_header(values),
         rem_header: rem_header(values),
+        readiness: super::reload::request_path(values, "readiness"),
         dynamic_apps: values.flag("dynamic-apps").unwrap_or(default.dynamic_apps),
     }
 }

@@ -29,8 +29,9 @@ pub fn build(values: &mut Values<'_>) -> ReloadSettings {
             values: values.texts("reload-on-exception-value"),
             reprs: values.texts("reload-on-exception-repr"),
         },
-        check: check_path(values),
+        check: request_path(values, "reload-check"),
         check_timeout: values.duration("reload-check-timeout").unwrap_or(default.check_timeout),
+        tracebacker: values.path("py-tracebacker"),
         executable: values.path("binary-path"),
         drain_delay: values.duration("drain-delay").unwrap_or(default.drain_delay),
     }
@@ -51,9 +52,10 @@ fn fifos(values: &mut Values<'_>) -> Vec<std::path::PathBuf> {
     paths
 }
 
-fn check_path(values: &mut Values<'_>) -> Option<String> {
-    let setting = values.last("reload-check")?;
-    let path = values.text("reload-check")?;
+/// The path of a request.
+pub fn request_path(values: &mut Values<'_>, name: &'static str) -> Option<String> {
+    let setting = values.last(name)?;
+    let path = values.text(name)?;
     let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_path {
         values.error(setting, format!("`{path}` is no path of a request; write one such as /healthz"));

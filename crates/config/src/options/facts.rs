@@ -127,6 +127,7 @@ const DEFAULTS: &[Default] = &[
 
 #[rustfmt::skip] // One example a line: a table.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("readiness", "readiness = /ready"),
     ("socket", "socket = /run/site/site.sock"),
     ("uwsgi-socket", "uwsgi-socket = 127.0.0.1:3031"),
     ("http", "http = :8000"),

@@ -41,7 +41,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["wsgi-disable-file-wrapper"], "Hides wsgi.file_wrapper from applications.").works(),
     value(&["py-executable", "py-sys-executable"], Kind::Path, "Sets sys.executable.").works(),
     value(&["py-auto-reload-ignore"], Kind::Text, "Module that `py-autoreload` does not look at.").list().works(),
-    value(&["py-tracebacker"], Kind::Path, "Socket that gives the stacks of all threads."),
+    value(&["py-tracebacker"], Kind::Path, "Prefix of the sockets that give the stacks of a worker: its number follows.").works(),
     value(&["pymodule-alias"], Kind::KeyValue, "Gives a module or a file another name, as `name=module`.").list().works(),
     value(&["post-pymodule-alias"], Kind::KeyValue, "Gives a module or a file another name after applications are loaded, as `name=module`.").list().works(),
     value(&["spooler-import", "spooler-pyimport", "spooler-py-import", "spooler-python-import"], Kind::Text, "Module imported in spoolers.").list(),

@@ -24,6 +24,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["propagate-touch"], "Passes touches on to side processes.").accepted("a reload reaches every process of the instance"),
     value(&["reload-check"], Kind::Text, "Path of a request that a new generation must answer with 2xx before it takes over; new in Margrave.").works(),
     value(&["reload-check-timeout"], Kind::Duration, "Longest wait for that answer; new in Margrave.").works(),
+    value(&["readiness"], Kind::Text, "Path that is answered without the application: 200, or 503 when the instance is about to stop or paused; new in Margrave.").works(),
     value(&["drain-delay"], Kind::Duration, "Time for which a stopping instance serves on while it answers that it is not ready; new in Margrave.").works(),
     value(&["harakiri-graceful-timeout"], Kind::Seconds, "Time between asking a stuck request to end and killing its worker.").works(),
     value(&["harakiri-graceful-signal"], Kind::Integer, "Signal that asks a stuck request to end.").accepted("a stuck request is ended inside its worker, without a signal of its own"),

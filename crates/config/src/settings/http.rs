@@ -57,6 +57,8 @@ pub struct HttpSettings {
     pub add_header: Vec<(String, String)>,
     /// `rem-header`: names of fields removed from every answer of the application.
     pub rem_header: Vec<String>,
+    /// `readiness`: path that workers answer themselves: 200, or 503 when they want no more requests.
+    pub readiness: Option<String>,
     /// `dynamic-apps`: honour `UWSGI_FILE`, `UWSGI_MODULE` … from the wire.
     pub dynamic_apps: bool,
 }
@@ -89,6 +91,7 @@ impl Default for HttpSettings {
             underscore_headers: false,
             add_header: Vec::new(),
             rem_header: Vec::new(),
+            readiness: None,
             dynamic_apps: false,
         }
     }

@@ -40,6 +40,8 @@ pub struct ReloadSettings {
     pub check: Option<String>,
     /// `reload-check-timeout`.
     pub check_timeout: Duration,
+    /// `py-tracebacker`: prefix of the sockets that give the stacks of a worker.
+    pub tracebacker: Option<PathBuf>,
     /// `binary-path`: the executable that an upgrade starts.
     pub executable: Option<PathBuf>,
     /// `drain-delay`: time between the word that a stop is near and its beginning.
@@ -79,6 +81,7 @@ impl Default for ReloadSettings {
             on_exception: ExceptionRules::default(),
             check: None,
             check_timeout: Duration::from_secs(10),
+            tracebacker: None,
             executable: None,
             drain_delay: Duration::ZERO,
         }

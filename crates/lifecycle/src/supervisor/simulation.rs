@@ -224,18 +224,7 @@ impl World {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::SpawnZygote { generation, .. } => {
-                let hung = self.chance(self.temper.hangs);
-                self.zygotes.insert(
-                    generation,
-                    Zygote { alive: true, ready: false, hung, retired: false, reaped: false },
-                );
-                if self.chance(self.temper.load_fails) {
-                    self.plan(2000, Event::LoadFailed { generation, message: "syntax".to_string() });
-                } else if !hung {
-                    self.plan(2000, Event::ZygoteReady(generation));
-                }
-            }
+            Command::SpawnZygote { generation, .. } => self.load_zygote(generation),
             Command::Fork { generation, id, .. } => self.fork(generation, id),
             Command::Drain { id, heir, mercy } => {
                 let serves = self.workers.get(&id).is_some_and(|worker| worker.ready);
@@ -294,6 +283,17 @@ impl World {
                 assert!(!self.zygotes.values().any(|zygote| zygote.alive), "exited before its zygotes");
                 self.exit = Some(code);
             }
+        }
+    }
+
+    fn load_zygote(&mut self, generation: u32) {
+        let hung = self.chance(self.temper.hangs);
+        let zygote = Zygote { alive: true, ready: false, hung, retired: false, reaped: false };
+        self.zygotes.insert(generation, zygote);
+        if self.chance(self.temper.load_fails) {
+            self.plan(2000, Event::LoadFailed { generation, message: "syntax".to_string() });
+        } else if !hung {
+            self.plan(2000, Event::ZygoteReady(generation));
         }
     }
 
@@ -602,7 +602,7 @@ fn live_a_life(seed: u64, temper: Temper) {
 
 /// `SUPERVISOR_LIVES=n` lives more of them.
 fn lives() -> u64 {
-    std::env::var("SUPERVISOR_LIVES").ok().and_then(|text| text.parse().ok()).unwrap_or(600)
+    std::env::var("SUPERVISOR_LIVES").ok().and_then(|text| text.parse().ok()).unwrap_or(250)
 }
 
 fn many_lives(temper: Temper, lives: u64) {

@@ -27,6 +27,7 @@ impl Instance {
             Source::Watch => self.handle(Event::Watch),
             Source::Listener(_) => self.handle(Event::Connection),
             Source::Check => self.handle(Event::Check),
+            Source::Tracebacker(worker) => self.handle(Event::Tracebacker(worker)),
             Source::Log => self.handle(Event::Log),
             Source::LogMoved => self.handle(Event::LogMoved),
             Source::Stats => self.handle(Event::Stats),
@@ -110,6 +111,7 @@ impl Instance {
             Event::Watch => self.watch.read(monotonic()),
             Event::Connection => self.tell(supervisor::Event::Connection),
             Event::Check => self.read_check(),
+            Event::Tracebacker(worker) => self.trace_worker(worker),
             Event::Log => {
                 if let Some(collector) = &mut self.parts.collector {
                     collector.drain(&self.parts.log);

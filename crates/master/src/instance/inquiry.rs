@@ -1,6 +1,8 @@
 //! What every Python thread does: workers are asked, and who asked is answered when all have spoken, or after a while.
 
 use super::Instance;
+use crate::generation::Worker;
+use crate::tracebacker;
 use margrave_lifecycle::message::{ForkId, ToWorker};
 use margrave_lifecycle::order::Outcome;
 use margrave_lifecycle::supervisor::Level;
@@ -9,10 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// Longest wait for workers.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Questions at a time.
+const MAX_INQUIRIES: usize = 32;
 
 /// Longest text of one worker.
 const MAX_TEXT: u64 = 1024 * 1024;
@@ -24,26 +30,56 @@ pub(super) struct Inquiry {
     /// By worker number and process.
     texts: BTreeMap<(u16, ForkId), String>,
     deadline: Duration,
-    /// The answer is for the log.
-    pub(super) for_log: bool,
+    addressee: Addressee,
+}
+
+/// Who gets the answer.
+#[derive(Debug)]
+enum Addressee {
+    /// Whoever has the ticket.
+    Ticket,
+    Log,
+    Client(UnixStream),
 }
 
 impl Instance {
     /// Asks the workers that serve.
     pub(super) fn ask_for_stacks(&mut self) -> Outcome {
+        match self.ask(|_| true, Addressee::Ticket) {
+            Some(ticket) => Outcome::Later(ticket),
+            None => Outcome::refused("there is no worker whose stacks could be shown"),
+        }
+    }
+
+    /// The answer to an inquiry is for the log.
+    pub(super) fn answer_in_log(&mut self, ticket: u64) {
+        if let Some(inquiry) = self.inquiries.get_mut(&ticket) {
+            inquiry.addressee = Addressee::Log;
+        }
+    }
+
+    /// Asks one worker, for a client of `py-tracebacker`.
+    pub(super) fn trace_worker(&mut self, number: u32) {
+        while let Some(client) = self.tracebacker.accept(number) {
+            // Without such a worker the client gets the end of the connection.
+            self.ask(|worker| u32::from(worker.worker) == number, Addressee::Client(client));
+        }
+    }
+
+    fn ask(&mut self, concerns: impl Fn(&Worker) -> bool, addressee: Addressee) -> Option<u64> {
+        let concerned = self.workers.iter().filter(|(_, worker)| worker.ready && concerns(worker));
+        let waiting: BTreeSet<ForkId> = concerned.map(|(id, _)| *id).collect();
+        if waiting.is_empty() || self.inquiries.len() >= MAX_INQUIRIES {
+            return None;
+        }
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        let waiting: BTreeSet<ForkId> =
-            self.workers.iter().filter(|(_, worker)| worker.ready).map(|(id, _)| *id).collect();
-        if waiting.is_empty() {
-            return Outcome::refused("there is no worker whose stacks could be shown");
-        }
         for id in &waiting {
             self.send_to(*id, &ToWorker::Stacks { ticket });
         }
         let deadline = monotonic() + PATIENCE;
-        self.inquiries.insert(ticket, Inquiry { waiting, texts: BTreeMap::new(), deadline, for_log: false });
-        Outcome::Later(ticket)
+        self.inquiries.insert(ticket, Inquiry { waiting, texts: BTreeMap::new(), deadline, addressee });
+        Some(ticket)
     }
 
     /// A worker has answered.
@@ -90,11 +126,13 @@ impl Instance {
                 }
             }
             let text: String = inquiry.texts.into_values().collect();
-            if inquiry.for_log {
-                self.parts.log.say(Level::Info, "stacks of all threads:");
-                text.lines().for_each(|line| self.parts.log.write(line));
-            } else {
-                self.deliver(ticket, text);
+            match inquiry.addressee {
+                Addressee::Log => {
+                    self.parts.log.say(Level::Info, "stacks of all threads:");
+                    text.lines().for_each(|line| self.parts.log.write(line));
+                }
+                Addressee::Client(client) => tracebacker::answer(client, &text),
+                Addressee::Ticket => self.deliver(ticket, text),
             }
         }
     }

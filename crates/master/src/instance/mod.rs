@@ -31,6 +31,7 @@ use crate::pidfile::Pidfile;
 use crate::scoreboard::Scoreboards;
 use crate::stats::StatsServer;
 use crate::touch::Touch;
+use crate::tracebacker::Tracebacker;
 use inquiry::Inquiry;
 use margrave_config::Settings;
 use margrave_lifecycle::message::{ForkId, MAX_MESSAGE};
@@ -100,6 +101,7 @@ pub struct Instance {
     touch: Touch<Order>,
     fifos: Fifos,
     watch: FileWatch,
+    tracebacker: Tracebacker,
     /// The check that waits for its answer.
     check: Option<Check>,
     /// Listeners that are watched while there is no worker.
@@ -152,6 +154,7 @@ impl Instance {
         let touch = inlets::touches(&parts.settings);
         let fifos = Fifos::open(&parts.settings, &poller)?;
         let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
+        let tracebacker = Tracebacker::open(&parts.settings, &poller)?;
         let mut instance = Self {
             parts,
             supervisor: Supervisor::new(seed),
@@ -164,6 +167,7 @@ impl Instance {
             touch,
             fifos,
             watch: FileWatch::default(),
+            tracebacker,
             check: None,
             awaited: Vec::new(),
             inquiries: BTreeMap::new(),

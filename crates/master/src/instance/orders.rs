@@ -42,11 +42,7 @@ impl Instance {
         match self.obey(order, cause) {
             Outcome::Done(_) => {}
             Outcome::Refused(why) => self.parts.log.say(Level::Warning, &format!("{cause}: {why}")),
-            Outcome::Later(ticket) => {
-                if let Some(inquiry) = self.inquiries.get_mut(&ticket) {
-                    inquiry.for_log = true;
-                }
-            }
+            Outcome::Later(ticket) => self.answer_in_log(ticket),
         }
     }
 

@@ -4,6 +4,7 @@ use super::apps::{App, AppTable, Unanswered};
 use super::dynamic::{DynamicApps, name_of};
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
+use super::recycling::Recycling;
 use super::report;
 use super::respond::{Failure, close, respond};
 use super::slot::{Slot, State};
@@ -14,6 +15,7 @@ use crate::ffi::object::{call_two, is_unshared};
 use crate::uwsgi::current;
 use crate::watchdog::{Lane, RequestTimeout};
 use margrave_server::{Exchange, Executor};
+use margrave_stats::scoreboard::{Slot as ScoreboardSlot, ThreadWord};
 use margrave_wire::{BodyLength, Known};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -33,6 +35,10 @@ pub struct Plan {
     pub dynamic: Option<Arc<DynamicApps>>,
     /// `uwsgi.after_req_hook`.
     pub after_request: Option<Py<PyAny>>,
+    /// `harakiri-no-arh`: where the deadline of this thread's request is, which the hook is spared.
+    pub spared: Option<(ScoreboardSlot<'static>, usize)>,
+    /// After which exceptions the worker is replaced, and how to ask for that.
+    pub recycling: Recycling,
     /// `catch-exceptions`.
     pub show_exceptions: bool,
 }
@@ -197,6 +203,9 @@ impl Bridge {
             report_late(py, close(&result));
         }
         if let Some(hook) = &self.plan.after_request {
+            if let Some((row, thread)) = &self.plan.spared {
+                row.thread(*thread, ThreadWord::UserDeadline).store(u64::MAX, Relaxed);
+            }
             report_late(py, hook.bind(py).call0().map(drop));
         }
     }
@@ -239,6 +248,7 @@ impl Bridge {
             }
             Err(Failure::Raised(error)) if error.is_instance_of::<RequestTimeout>(py) => End::Fail,
             Err(Failure::Raised(error)) => {
+                self.plan.recycling.consider(py, &error);
                 let page = self.plan.show_exceptions.then(|| report::traceback(py, &error));
                 report::exception(py, error);
                 page.map_or(End::Fail, End::Show)
