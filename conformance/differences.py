@@ -29,11 +29,6 @@ def removed(theirs, ours):
     return theirs is not None and ours is None
 
 
-def with_charset(theirs, ours):
-    """The same type, with its charset."""
-    return theirs and ours == [f"{theirs[0]}; charset=utf-8"]
-
-
 def refused(theirs, ours):
     """We answer 400 where uWSGI takes it or says nothing."""
     return ours in (400, "whole")
@@ -50,7 +45,6 @@ DIFFERENCES = [
     Difference("django*/GET /static*", "field Accept-Ranges", "parts of static files are served", added),
     Difference("django*/HEAD /static*", "field Accept-Ranges", "parts of static files are served", added),
     Difference("django*/static/*", "field ETag", "a validator that changes with the file, for conditional requests", added),
-    Difference("django*/static/*", "field Content-Type", "text has its charset, or a browser guesses", with_charset),
     Difference("django-fields/*/GET /static/*", "status", "a Range is honoured", lambda theirs, ours: (theirs, ours) == (200, 206)),
     # Requests that no strict server takes: two readings of one request are how requests are smuggled.
     *[

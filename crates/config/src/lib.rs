@@ -202,6 +202,7 @@ fn has_purpose(settings: &Settings) -> bool {
         || !settings.emperor.sources.is_empty()
         || !files.maps.is_empty()
         || !files.check.is_empty()
+        || files.check_docroot
         || settings.http.dynamic_apps
         || !settings.python.need_app
 }

@@ -294,7 +294,7 @@ impl Reactor {
             return self.answer_readiness(slot, request);
         }
         if let Some(found) = self.find_file(&request) {
-            return self.answer_with_file(slot, request, found);
+            return self.answer_with_file(slot, request, &found);
         }
         self.connections[slot].phase = Phase::Queued;
         self.enqueue(slot, request, body);

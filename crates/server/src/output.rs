@@ -5,7 +5,8 @@ use margrave_sys::net;
 use margrave_wire::fastcgi::{self, Kind};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 /// Most bytes handed to one `sendfile` call, so that one download does not hold the reactor.
 const FILE_STEP: usize = 1 << 20;
+/// Most pieces in memory that go out in one call.
+const GATHERED: usize = 8;
 
 /// What is owed to one connection.
 #[derive(Debug, Default)]
@@ -32,6 +35,12 @@ enum Piece {
         bytes: Vec<u8>,
         sent: usize,
     },
+    /// What several connections may be sent at once.
+    Shared {
+        bytes: Arc<[u8]>,
+        sent: usize,
+        end: usize,
+    },
     File {
         file: Arc<File>,
         offset: u64,
@@ -39,7 +48,7 @@ enum Piece {
     },
     /// A file in FastCGI's records, of which the one on its way is in memory.
     RecordedFile {
-        file: File,
+        file: Arc<File>,
         offset: u64,
         left: u64,
         id: u16,
@@ -117,15 +126,30 @@ impl Output {
             *left += length;
             return;
         }
+    /// Adds a part of shared bytes behind what is owed, without copying them.
+    pub(crate) fn push_shared(&mut self, bytes: Arc<[u8]>, part: Range<usize>) {
+        if !part.is_empty() {
+            self.pieces.push_back(Piece::Shared { bytes, sent: part.start, end: part.end });
+        }
+    }
+
+    /// Adds a part of a file behind what is owed.
+    pub(crate) fn push_file(&mut self, file: impl Into<Arc<File>>, offset: u64, length: u64) {
         if length > 0 {
-            self.pieces.push_back(Piece::File { file, offset, left: length });
+            self.pieces.push_back(Piece::File { file: file.into(), offset, left: length });
         }
     }
 
     /// The same in FastCGI's records.
-    pub(crate) fn push_recorded_file(&mut self, file: File, offset: u64, length: u64, id: u16) {
+    pub(crate) fn push_recorded_file(
+        &mut self,
+        file: impl Into<Arc<File>>,
+        offset: u64,
+        length: u64,
+        id: u16,
+    ) {
         if length > 0 {
-            let record = Vec::new();
+            let (file, record) = (file.into(), Vec::new());
             self.pieces.push_back(Piece::RecordedFile { file, offset, left: length, id, record, sent: 0 });
         }
     }
@@ -136,16 +160,17 @@ impl Output {
     /// When the connection broke, or a file ended before its promised length.
     pub(crate) fn flush(&mut self, connection: BorrowedFd<'_>) -> io::Result<bool> {
         while let Some(piece) = self.pieces.front_mut() {
-            match piece.send(connection) {
-                Ok(count) => {
-                    self.sent += count as u64;
-                    if matches!(piece, Piece::Bytes { .. }) {
-                        self.buffered -= count;
-                    }
-                    if piece.is_done() {
-                        self.pieces.pop_front();
-                    }
+            let result = if piece.in_memory().is_some() {
+                self.send_memory(connection)
+            } else {
+                let result = piece.send(connection);
+                if piece.is_done() {
+                    self.pieces.pop_front();
                 }
+                result
+            };
+            match result {
+                Ok(count) => self.sent += count as u64,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -153,16 +178,57 @@ impl Output {
         self.pace = None;
         Ok(true)
     }
+
+    /// Sends the pieces in memory at the front in one call.
+    fn send_memory(&mut self, connection: BorrowedFd<'_>) -> io::Result<usize> {
+        let gathered = self.pieces.iter().map_while(Piece::in_memory).take(GATHERED);
+        let mut slices = [IoSlice::new(&[]); GATHERED];
+        let mut filled = 0;
+        for bytes in gathered {
+            slices[filled] = IoSlice::new(bytes);
+            filled += 1;
+        }
+        let slices = &slices[..filled];
+        let count = match self.pieces.get(slices.len()) {
+            Some(Piece::File { .. }) => net::send_before_file(connection, slices)?,
+            _ if slices.len() == 1 => net::send(connection, &slices[0])?,
+            _ => net::send_vectored(connection, slices)?,
+        };
+        let mut left = count;
+        while let Some(piece) = self.pieces.front_mut().filter(|_| left > 0) {
+            let (sent, end) = match piece {
+                Piece::Bytes { bytes, sent } => (sent, bytes.len()),
+                Piece::Shared { sent, end, .. } => (sent, *end),
+                Piece::File { .. } | Piece::RecordedFile { .. } => break,
+            };
+            let taken = left.min(end - *sent);
+            *sent += taken;
+            left -= taken;
+            if matches!(piece, Piece::Bytes { .. }) {
+                self.buffered -= taken;
+            }
+            if piece.is_done() {
+                self.pieces.pop_front();
+            }
+        }
+        Ok(count)
+    }
 }
 
 impl Piece {
+    /// The bytes to send, of pieces in memory.
+    fn in_memory(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes { bytes, sent } => Some(&bytes[*sent..]),
+            Self::Shared { bytes, sent, end } => Some(&bytes[*sent..*end]),
+            Self::File { .. } | Self::RecordedFile { .. } => None,
+        }
+    }
+
+    /// Sends of a piece that is not in memory.
     fn send(&mut self, connection: BorrowedFd<'_>) -> io::Result<usize> {
         match self {
-            Self::Bytes { bytes, sent } => {
-                let count = net::send(connection, &bytes[*sent..])?;
-                *sent += count;
-                Ok(count)
-            }
+            Self::Bytes { .. } | Self::Shared { .. } => Ok(0),
             Self::File { file, offset, left } => {
                 let step = usize::try_from(*left).unwrap_or(FILE_STEP).min(FILE_STEP);
                 let count = net::send_file(connection, file, offset, step)?;
@@ -190,6 +256,7 @@ impl Piece {
     fn is_done(&self) -> bool {
         match self {
             Self::Bytes { bytes, sent } => *sent == bytes.len(),
+            Self::Shared { sent, end, .. } => sent == end,
             Self::File { left, .. } => *left == 0,
             Self::RecordedFile { left, record, sent, .. } => *left == 0 && *sent == record.len(),
         }
@@ -248,11 +315,18 @@ mod tests {
             output.push(&vec![letter; 400_000]);
             expected.extend(vec![letter; 400_000]);
         }
+        let shared: Arc<[u8]> = vec![b's'; 500_000].into();
+        for part in [0..300_000, 100..100, 400_000..500_000] {
+            expected.extend(&shared[part.clone()]);
+            output.push_shared(Arc::clone(&shared), part);
+        }
+        output.push(b"head");
+        expected.extend(b"head");
         output.push_file(file, 1_000_000, 2_000_000);
         expected.extend(vec![b'f'; 2_000_000]);
         output.push(b"end");
         expected.extend(b"end");
-        assert_eq!(output.buffered(), 800_003);
+        assert_eq!(output.buffered(), 800_007, "shared bytes are nobody's own");
         let mut arrived = Vec::new();
         let mut buffer = vec![0; 100_000];
         while !output.flush(ours.as_fd()).unwrap() {

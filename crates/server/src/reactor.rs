@@ -11,6 +11,7 @@ use crate::live::BodyFault;
 use crate::role::Roles;
 use crate::site::{Site, Token};
 use margrave_config::settings::Protocol;
+use margrave_static_files::{Memory, StaticFiles};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::poller::{Events, Ready};
 use margrave_sys::{clock, net, process};
@@ -80,6 +81,8 @@ pub(crate) struct Reactor {
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
     pub(crate) recent: Recent,
+    /// Small static files that are asked for again and again.
+    pub(crate) files: Memory,
     /// Running requests whose body arrives meanwhile, and those that wait for their turn at that.
     pub(crate) live: usize,
     pub(crate) awaiting: VecDeque<(usize, u32)>,
@@ -96,6 +99,7 @@ pub(crate) struct Reactor {
 
 impl Reactor {
     pub(crate) fn new(site: Arc<Site>, roles: Roles) -> Self {
+        let files = Memory::new(site.files.as_ref().map_or(0, StaticFiles::memory_limit));
         Self {
             site,
             connections: Slab::new(),
@@ -112,6 +116,7 @@ impl Reactor {
             resumed: Vec::new(),
             pool: Vec::new(),
             recent: Recent::default(),
+            files,
             live: 0,
             awaiting: VecDeque::new(),
             help_until: Duration::ZERO,

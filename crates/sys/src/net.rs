@@ -358,13 +358,25 @@ pub fn send(connection: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 /// # Errors
 /// As [`send`].
 pub fn send_vectored(connection: BorrowedFd<'_>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    send_pieces(connection, pieces, SendFlags::NOSIGNAL)
+}
+
+/// The same when a file follows at once: the bytes may wait for it, so that they share a packet.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_before_file(connection: BorrowedFd<'_>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    send_pieces(connection, pieces, SendFlags::NOSIGNAL | SendFlags::MORE)
+}
+
+fn send_pieces(
+    connection: BorrowedFd<'_>,
+    pieces: &[io::IoSlice<'_>],
+    flags: SendFlags,
+) -> io::Result<usize> {
     Ok(rustix::io::retry_on_intr(|| {
-        rustix::net::sendmsg(
-            connection,
-            pieces,
-            &mut rustix::net::SendAncillaryBuffer::default(),
-            SendFlags::NOSIGNAL,
-        )
+        let ancillary = &mut rustix::net::SendAncillaryBuffer::default();
+        rustix::net::sendmsg(connection, pieces, ancillary, flags)
     })?)
 }
 

@@ -26,7 +26,7 @@ pub use log::{LogEncoder, LogEncoding, LogRoute, LogSettings, LogTarget, Logger,
 pub use process::ProcessSettings;
 pub use python::{AppSettings, AppTarget, PythonSettings};
 pub use reload::{ExceptionRules, ReloadSettings};
-pub use static_files::StaticSettings;
+pub use static_files::{CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, StaticSettings};
 pub use stats::StatsSettings;
 
 use serde::{Deserialize, Serialize};

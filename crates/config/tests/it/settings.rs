@@ -2,7 +2,7 @@
 
 use crate::{run, run_options};
 use margrave_config::settings::{
-    Address, AppTarget, LogEncoder, LogEncoding, LogRoute, LogTarget, Logger, Protocol, RemoteSyslog, Trust,
+    Address, AppTarget, ExpiresSubject, LogEncoder, LogEncoding, LogRoute, LogTarget, Logger, Protocol, RemoteSyslog, Trust,
 };
 use margrave_config::{Command, MemoryWorld, Settings};
 use std::path::PathBuf;
@@ -312,7 +312,8 @@ fn static_files_and_names_of_processes() {
     );
     let maps = [("/s".to_owned(), PathBuf::from("/srv/s")), ("/m".to_owned(), PathBuf::from("/srv/m"))];
     assert_eq!(found.static_files.maps, maps);
-    assert_eq!(found.static_files.expires, Some(60));
+    let rule = &found.static_files.expires[0];
+    assert_eq!((rule.subject, rule.pattern.as_str(), rule.seconds), (ExpiresSubject::File, "/*", 60));
     assert_eq!(found.process.procname_prefix, "my ");
     assert!(found.process.auto_procname, "naming a part of the names asks for names");
     assert_eq!(found.host.chdir, [PathBuf::from("/a"), PathBuf::from("b")]);
