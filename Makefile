@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run install prepare test fmt clippy unit tidy versions peers python-tests conformance bench images clean tools
+.PHONY: help run install prepare test fmt clippy unit tidy versions peers python-tests conformance bench profile instructions microbench images clean tools
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -111,6 +111,22 @@ bench: install
 	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt $(BENCH_PEERS)
 	@$(BIN)/python -m benches $(SCENARIO) --margrave $(BIN)/margrave --peers $(PEERS)/bin --rounds $(ROUNDS) --duration $(DURATION) \
 	    $(SERVERS:%=--only %) $(if $(OUT),--out $(OUT))
+
+# Instructions of a hello request by function, for .run/instructions.json; needs valgrind, and a build of its own (see the module).
+instructions: tools
+	@RUSTFLAGS=--cfg=rustix_use_libc CARGO_PROFILE_RELEASE_LTO=thin PYO3_PYTHON=$(REAL_PYTHON) $(CARGO) build --release --quiet \
+	    --target-dir $(TARGET)/instructions -p margrave-cli -p margrave-python --features margrave-python/extension-module
+	@tools/install.sh $(REAL_PYTHON) .run/instructions $(TARGET)/instructions/release
+	@.run/instructions/bin/python -m benches.instructions --margrave .run/instructions/bin/margrave --out .run/instructions.json
+
+# Where the microseconds of a hello request go, by perf.
+profile: install
+	@$(BIN)/python -m benches.profile --margrave $(BIN)/margrave $(if $(OUT),--out $(OUT))
+
+# Decoders, environ building, response heads, log lines, static files, in nanoseconds.
+microbench: tools
+	@export PYO3_PYTHON=$(REAL_PYTHON) LD_LIBRARY_PATH="$$($(REAL_PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))'):$${LD_LIBRARY_PATH:-}"; \
+	$(CARGO) bench --quiet -p margrave-wire -p margrave-stats -p margrave-static-files -p margrave-python --benches
 
 clean:
 	rm -rf $(VENV) .run build python/*.egg-info

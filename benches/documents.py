@@ -27,7 +27,7 @@ def fill(page, folder):
         return f"<!-- bench {name} -->\n{lines(known[name], content, folder.name)}\n<!-- end -->"
 
     text = page.read_text()
-    page.write_text(re.sub(r"<!-- bench (\w+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL))
+    page.write_text(re.sub(r"<!-- bench ([\w-]+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL))
 
 
 def lines(scenario, content, folder):

@@ -71,8 +71,14 @@ class Answered:
     tally: dict
 
 
+class NothingAnswered(Exception):
+    """No request was answered, so that there is nothing to count."""
+
+
 def _read_wrk(said):
     requests, seconds, unit = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m)", said).groups()
+    if requests == "0":
+        raise NothingAnswered("no request was answered in the time given")
     percentile = {key: float(value) * MILLIS[unit] for key, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\b", said)}
     # The fourth of the socket errors are timeouts: connections that a server with one thread has not come to yet.
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)

@@ -64,7 +64,7 @@ def curve(scenario, rows):
         parts.append(f'<line x1="80" x2="{WIDTH - 160}" y1="{y:.1f}" y2="{y:.1f}" stroke="{PALE}"/>')
         parts.append(f'<text x="72" y="{y + 4:.1f}" text-anchor="end">{report.number(main, largest * share)}</text>')
     for x in steps:
-        parts.append(f'<text x="{across(x):.1f}" y="{bottom + 22}" text-anchor="middle">{x:,g}</text>')
+        parts.append(f'<text x="{across(x):.1f}" y="{bottom + 22}" text-anchor="middle">{x:,.0f}</text>')
     parts.append(f'<text x="{(WIDTH - 80) / 2}" y="{bottom + 48}" text-anchor="middle">{escape(scenario.axis)}</text>')
     for place, (peer, points) in enumerate(series.items()):
         colour = LINES[place % len(LINES)]

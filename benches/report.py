@@ -6,7 +6,12 @@ from .measure import METRICS
 
 
 def main_metric(scenario):
-    return scenario.measure.main
+    """What the scenario's table compares."""
+    return scenario.main or scenario.measure.main
+
+
+def is_better_higher(metric):
+    return metric == "rate"
 
 
 def medians(rows, metric):
@@ -69,7 +74,7 @@ def markdown(header, lines):
 
 
 def best_peer(scenario, found):
-    """Name of the best row that is neither ours nor a floor nor a reference."""
+    """Name of the row with the least of a metric that is neither ours nor the floor."""
     peers = {entry.name for entry in scenario.entries if entry.peer not in ("margrave", "floor")}
     known = {name: value for name, value in found.items() if name in peers}
     return min(known, key=known.get) if known else None
@@ -98,9 +103,9 @@ def targets(scenario, rows):
 
 def who_is_ahead(scenario, rows):
     """Says plainly which peers beat Margrave in the main metric."""
-    if scenario.axis:
-        return
     main = main_metric(scenario)
+    if scenario.axis or is_better_higher(main):
+        return
     found = medians(rows, main)
     mine = found.get("margrave")
     if mine is None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 
 from . import peers
+from .load import NothingAnswered
 from .measure import Session
 from .processes import CLIENT_CORE, SERVER_CORE, DidNotStart, free_port, running
 
@@ -40,6 +42,7 @@ def front_location(kind):
     names = [one for one in PARAMS if protocol != "scgi" or "CONTENT_LENGTH" not in one]
     fields = "".join(f"{protocol}_param {one};" for one in names)
     fields += "fastcgi_keep_conn on;" if kept else ""
+    fields += "scgi_param SCGI 1;" if protocol == "scgi" else ""
     return f"{fields} {protocol}_pass behind;", protocol
 
 
@@ -134,10 +137,11 @@ def run(scenarios, tools, rounds, seconds, only=()):
                     except peers.CannotDo as reason:
                         left_out[entry.name] = str(reason)
                         del figures[entry.name]
-                    except DidNotStart as reason:
+                    except (DidNotStart, NothingAnswered, OSError, subprocess.SubprocessError) as reason:
+                        # One broken server must not cost the figures of all others; it is named, loudly.
                         progress.clear()
-                        print(f"*** {scenario.name}: {entry.name.upper()} DOES NOT SERVE: {reason}", file=sys.stderr)
-                        left_out[entry.name] = "did not start"
+                        print(f"*** {scenario.name}: {entry.name.upper()} CANNOT BE MEASURED: {reason}", file=sys.stderr)
+                        left_out[entry.name] = f"could not be measured ({type(reason).__name__})"
                         del figures[entry.name]
         progress.clear()
         yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out

@@ -58,6 +58,8 @@ class Scenario:
     axis: str = ""
     # On all cores instead of one.
     spread: bool = False
+    # The metric that is compared; the measurement's own unless another one is asked about.
+    main: str = ""
     # Part of the plain `make bench`.
     default: bool = True
 
@@ -66,9 +68,42 @@ def same(peers, **work):
     return tuple(Entry(peer, Work(**work)) for peer in peers)
 
 
+def curve(peers, axis, values, unit):
+    """One row for each peer and value; `axis` is the field of `Work` that grows."""
+    return tuple(
+        Entry(peer, Work(**{"app": app, axis: value}), f"{peer}, {value} {unit if value > 1 else unit[:-1]}", x=value)
+        for peer, app in peers
+        for value in values
+    )
+
+
+def fronts(peers, ways, **work):
+    """Each peer behind nginx by each way that it speaks."""
+    return tuple(
+        Entry(peer, Work(connections=0, **work), f"{peer} by {way}" if len(ways) > 1 else peer, front=way)
+        for way in ways
+        for peer in peers
+    )
+
+
+def bodies(peers, sizes, posted):
+    """Bodies of growing size, in the request or in the answer."""
+    for peer in peers:
+        for size in sizes:
+            load = Wrk(path="/", body=size, connections=4) if posted else Wrk(path=f"/{size}", connections=4)
+            work = Work(app="posted" if posted else "streamed", connections=4)
+            yield Entry(peer, work, f"{peer}, {label(size)}", x=size, measure=Growth(load, size))
+
+
+def label(size):
+    return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{size // 1000} KB"
+
+
 UWSGI_NOTE = "uWSGI has a thread for each connection here, because its HTTP keep-alive holds one."
+SIZES = (1_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 
 SCENARIOS = (
+    # ---- what a request costs -----------------------------------------------------------------------------------------
     Scenario(
         "hello",
         "Hello, keep-alive, 32 connections",
@@ -86,12 +121,207 @@ SCENARIOS = (
         note=UWSGI_NOTE,
     ),
     Scenario(
+        "connections",
+        "A new connection for each request",
+        Steady(Wrk(close=True)),
+        same(PYTHON_SERVERS, connections=0),
+        (Target("cpu_us", 0.95, "best"),),
+    ),
+    Scenario(
+        "post16k",
+        "POST of 16 KB, read by the application",
+        Steady(Wrk(body=16384)),
+        same(PYTHON_SERVERS, app="posted"),
+        (Target("cpu_us", 0.9, "best"),),
+        note=UWSGI_NOTE,
+    ),
+    Scenario(
         "django",
         "Django, default middleware, JSON",
         Steady(),
         same(PYTHON_SERVERS, app="site_json"),
         (Target("cpu_us", 1.0, "best"),),
         note=UWSGI_NOTE,
+    ),
+    Scenario(
+        "sleep",
+        "The application sleeps 10 ms, 32 threads",
+        Steady(Wrk(path="/sleep/10")),
+        same(THREADED, app="mixed", threads=32),
+        (Target("cpu_us", 0.8, "best"), Target("p99_ms", plus=12.1)),
+    ),
+    Scenario(
+        "static",
+        "A static file of 20 KB",
+        Steady(Wrk(path="/static/20k.bin")),
+        same(("margrave", "nginx", "uWSGI", "granian"), static=True),
+        (Target("cpu_us", 1.1, "nginx"),),
+    ),
+    Scenario(
+        "nginx",
+        "nginx in front, by the uwsgi protocol",
+        Steady(),
+        fronts(("margrave", "uWSGI", "gunicorn"), ("uwsgi",)),
+        (Target("cpu_us", 0.7, "uWSGI"),),
+        note="The server's own CPU time decides; nginx's is beside it.",
+    ),
+    Scenario(
+        "protocols",
+        "The same application behind nginx, by each protocol",
+        Steady(),
+        fronts(("margrave", "uWSGI"), ("uwsgi", "fastcgi", "scgi", "http"))
+        + fronts(("margrave",), ("fastcgi kept", "http kept")),
+        note="Over a UNIX socket. `kept` keeps connections between nginx and the server, which uwsgi and SCGI cannot.",
+    ),
+    Scenario(
+        "logging",
+        "The default request line, written to a file",
+        Steady(),
+        (
+            Entry("margrave", Work()),
+            Entry("margrave", Work(log=True), "margrave, logging"),
+            Entry("uWSGI", Work(), "uWSGI"),
+            Entry("uWSGI", Work(log=True), "uWSGI, logging"),
+            Entry("gunicorn", Work(), "gunicorn"),
+            Entry("gunicorn", Work(log=True), "gunicorn, logging"),
+        ),
+        (Target("cpu_us", 1.0, "margrave", plus=1.5, row="margrave, logging"),),
+    ),
+    # ---- the tail -----------------------------------------------------------------------------------------------------
+    Scenario(
+        "tail-threads",
+        "One request in fifty takes 200 ms; 8 threads, 500 requests a second",
+        Tail(500, slow="/sleep/200"),
+        same(THREADED, app="mixed", threads=8, connections=64),
+        (Target("p99_ms", plus=1.5), Target("cpu_us", 0.6, "granian")),
+        note="Latencies are those of the fast requests, counted from when they were due. " + UWSGI_NOTE,
+    ),
+    Scenario(
+        "tail-workers",
+        "One request in fifty takes 200 ms; 2 workers of 1 thread, 150 requests a second",
+        Tail(150, slow="/sleep/200", stretch=3),
+        tuple(
+            Entry(peer, Work(app="mixed", processes=2, connections=connections))
+            for peer, connections in (("margrave", 64), ("granian", 64), ("gunicorn", 64), ("uWSGI", 64))
+        ),
+        (Target("p90_ms", plus=10),),
+        main="p90_ms",
+        note="Latencies are those of the fast requests. " + UWSGI_NOTE,
+        spread=True,
+    ),
+    Scenario(
+        "tail-computing",
+        "A thread of the application computes all the time; 8 threads, 200 requests a second",
+        Tail(200, prelude="/background/1"),
+        same(THREADED, app="mixed", threads=8, connections=64),
+    ),
+    Scenario(
+        "tail-burning",
+        "One request in twenty burns 20 ms of Python; 8 threads, 200 requests a second",
+        Tail(200, slow="/burn/20", slow_share=0.05),
+        same(THREADED, app="mixed", threads=8, connections=64),
+        note="Latencies are those of the fast requests. " + UWSGI_NOTE,
+    ),
+    Scenario(
+        "fairness",
+        "Four workers: requests of the busiest against the least busy one, keep-alive",
+        Steady(Wrk(tally=True, connections=64)),
+        same(("margrave", "granian", "gunicorn", "uWSGI"), app="mixed", processes=4, connections=64),
+        (Target("unevenness", plus=1.15),),
+        main="unevenness",
+        spread=True,
+    ),
+    Scenario(
+        "fairness-new",
+        "The same, a new connection for each request",
+        Steady(Wrk(tally=True, connections=64, close=True)),
+        same(("margrave", "granian", "gunicorn", "uWSGI"), app="mixed", processes=4, connections=0),
+        (Target("unevenness", plus=1.15),),
+        main="unevenness",
+        spread=True,
+    ),
+    # ---- many connections ---------------------------------------------------------------------------------------------
+    Scenario(
+        "idle",
+        "Hello beside 10,000 idle keep-alive connections",
+        Steady(),
+        tuple(
+            Entry(peer, Work(connections=10_100), peer if idle else f"{peer}, none idle", measure=Steady(idle=idle))
+            for peer in ("margrave", "bjoern", "FastPySGI", "granian")
+            for idle in (0, 10_000)
+        ),
+        (Target("cpu_us", 1.05, "margrave, none idle"), Target("idle_bytes", plus=512)),
+    ),
+    Scenario(
+        "active",
+        "Hello, 256 active connections",
+        Steady(),
+        tuple(
+            Entry(peer, Work(connections=connections), peer if connections == 256 else f"{peer}, 32 connections",
+                  measure=Steady(Wrk(connections=connections)))
+            for peer in ("margrave", "bjoern", "FastPySGI", "granian")
+            for connections in (32, 256)
+        ),
+        (Target("cpu_us", 1.1, "margrave, 32 connections"),),
+    ),
+    # ---- memory and start ---------------------------------------------------------------------------------------------
+    Scenario(
+        "memory",
+        "Memory of Django with 4 workers after 5,000 requests",
+        Memory(),
+        (
+            *same(("margrave",), app="site_json", processes=4),
+            Entry("margrave", Work(app="site_json", processes=4, options=("--warmup", "/")), "margrave, warmup"),
+            *same(("uWSGI", "gunicorn", "granian"), app="site_json", processes=4, connections=4),
+        ),
+        (Target("pss_mib", 0.65, "uWSGI"), Target("pss_mib", 0.5, "uWSGI", row="margrave, warmup")),
+        spread=True,
+        note="All processes together, master and zygote included; shared pages are counted once.",
+    ),
+    Scenario(
+        "start",
+        "First answer of Django after a cold start",
+        ColdStart(),
+        same(("margrave", "uWSGI", "gunicorn", "granian"), app="site_json", processes=4, connections=4),
+        (Target("start_ms", 1.0, "uWSGI", plus=30),),
+        spread=True,
+    ),
+    # ---- growth -------------------------------------------------------------------------------------------------------
+    Scenario(
+        "workers",
+        "Requests a second of Django by number of workers",
+        Steady(Wrk(nice=19)),
+        curve((("margrave", "site_json"), ("uWSGI", "site_json")), "processes", (1, 2), "workers"),
+        (Target("rate", 1.8, "margrave, 1 worker", row="margrave, 2 workers", at_least=True),),
+        axis="workers",
+        main="rate",
+        spread=True,
+        note="On both cores, with the client niced away.",
+    ),
+    Scenario(
+        "threads",
+        "Requests a second of an application that sleeps 10 ms, by number of threads",
+        Steady(Wrk(path="/sleep/10")),
+        curve((("margrave", "mixed"), ("granian", "mixed"), ("gunicorn", "mixed")), "threads", (1, 2, 4, 8, 16, 32), "threads"),
+        (Target("rate", 30, "margrave, 1 thread", row="margrave, 32 threads", at_least=True),),
+        axis="threads",
+        main="rate",
+    ),
+    Scenario(
+        "uploads",
+        "Memory at its peak beyond that of small requests, by size of the request's body",
+        Steady(),
+        tuple(bodies(("margrave", "uWSGI"), SIZES, posted=True)),
+        axis="bytes",
+        main="growth_mib",
+    ),
+    Scenario(
+        "downloads",
+        "The same by size of an answer that is yielded in pieces of 64 KB",
+        Steady(),
+        tuple(bodies(("margrave", "uWSGI"), SIZES, posted=False)),
+        axis="bytes",
+        main="growth_mib",
     ),
 )
 

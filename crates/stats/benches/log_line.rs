@@ -1,15 +1,16 @@
 //! Time of one request line: `cargo bench -p margrave-stats`.
-#![allow(clippy::print_stdout)]
 
+use divan::{Bencher, black_box};
 use margrave_stats::date::DateCache;
 use margrave_stats::log_format::{FormatOptions, LogFormat, Record};
-use std::hint::black_box;
-use std::time::Instant;
 
 const APACHE: &str = "%(addr) - %(user) [%(ltime)] \"%(method) %(uri) %(proto)\" %(status) %(size) \"%(referer)\" \"%(uagent)\"";
 
 fn main() {
-    let options = FormatOptions::default();
+    divan::main();
+}
+
+fn render(bencher: Bencher<'_, '_>, format: &LogFormat) {
     let record = Record {
         method: b"GET",
         uri: b"/shop/items?page=2&sort=price",
@@ -20,19 +21,19 @@ fn main() {
         ..Record::empty()
     };
     let (mut dates, mut out) = (DateCache::new(), Vec::new());
-    for (name, format) in [
-        ("default line", LogFormat::standard(&options)),
-        ("apache's format", LogFormat::parse(APACHE, &options)),
-    ] {
-        let mut round = || {
-            let start = Instant::now();
-            for _ in 0..20_000 {
-                out.clear();
-                format.render(black_box(&record), &mut dates, &mut out);
-            }
-            start.elapsed().as_nanos() as f64 / 20_000.0
-        };
-        let best = (0..20).map(|_| round()).fold(f64::INFINITY, f64::min);
-        println!("{name:32} {best:8.1} ns");
-    }
+    bencher.bench_local(|| {
+        out.clear();
+        format.render(black_box(&record), &mut dates, &mut out);
+        out.len()
+    });
+}
+
+#[divan::bench]
+fn default_line(bencher: Bencher<'_, '_>) {
+    render(bencher, &LogFormat::standard(&FormatOptions::default()));
+}
+
+#[divan::bench]
+fn format_of_apache(bencher: Bencher<'_, '_>) {
+    render(bencher, &LogFormat::parse(APACHE, &FormatOptions::default()));
 }
