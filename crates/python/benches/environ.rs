@@ -1,8 +1,8 @@
 //! Time to build an environ: `cargo bench -p margrave-python`.
 #![allow(clippy::unwrap_used)]
 
-use divan::{Bencher, black_box};
 use _margrave::wsgi::environ::{EnvironBuilder, Facts};
+use divan::{Bencher, black_box};
 use margrave_wire::{Limits, Peer, Request, http1};
 use pyo3::prelude::*;
 
@@ -35,6 +35,7 @@ fn environ(bencher: Bencher<'_, '_>, fields: usize) {
         core: 0,
         version: "2.0.31",
         node: b"bench".to_vec(),
+        file_wrapper: true,
         ports: vec![Some(8000)],
     };
     Python::initialize();

@@ -3,7 +3,9 @@
 
 use divan::{Bencher, black_box, counter::BytesCount};
 use margrave_wire::fastcgi::{self, Kind};
-use margrave_wire::{BodyDecoder, BodyLength, Decoded, Limits, Name, Peer, Protocol, Request, ResponseEncoder};
+use margrave_wire::{
+    BodyDecoder, BodyLength, Decoded, Limits, Name, Peer, Protocol, Request, ResponseEncoder,
+};
 use margrave_wire::{http1, scgi, uwsgi};
 
 const SMALL: &[u8] = b"GET /hello HTTP/1.1\r\nHost: localhost:8000\r\nUser-Agent: wrk\r\n\r\n";

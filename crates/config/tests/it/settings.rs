@@ -2,7 +2,8 @@
 
 use crate::{run, run_options};
 use margrave_config::settings::{
-    Address, AppTarget, ExpiresSubject, LogEncoder, LogEncoding, LogRoute, LogTarget, Logger, Protocol, RemoteSyslog, Trust,
+    Address, AppTarget, ExpiresSubject, LogEncoder, LogEncoding, LogRoute, LogTarget, Logger, Protocol,
+    RemoteSyslog, Trust,
 };
 use margrave_config::{Command, MemoryWorld, Settings};
 use std::path::PathBuf;
