@@ -113,7 +113,14 @@ impl Output {
 
     /// Parts of files are owed.
     pub(crate) fn has_files(&self) -> bool {
-        self.pieces.iter().any(|piece| !matches!(piece, Piece::Bytes { .. }))
+        self.pieces.iter().any(|piece| piece.in_memory().is_none())
+    }
+
+    /// Adds a part of shared bytes behind what is owed, without copying them.
+    pub(crate) fn push_shared(&mut self, bytes: Arc<[u8]>, part: Range<usize>) {
+        if !part.is_empty() {
+            self.pieces.push_back(Piece::Shared { bytes, sent: part.start, end: part.end });
+        }
     }
 
     /// Adds a part of a file behind what is owed.
@@ -126,17 +133,8 @@ impl Output {
             *left += length;
             return;
         }
-    /// Adds a part of shared bytes behind what is owed, without copying them.
-    pub(crate) fn push_shared(&mut self, bytes: Arc<[u8]>, part: Range<usize>) {
-        if !part.is_empty() {
-            self.pieces.push_back(Piece::Shared { bytes, sent: part.start, end: part.end });
-        }
-    }
-
-    /// Adds a part of a file behind what is owed.
-    pub(crate) fn push_file(&mut self, file: impl Into<Arc<File>>, offset: u64, length: u64) {
         if length > 0 {
-            self.pieces.push_back(Piece::File { file: file.into(), offset, left: length });
+            self.pieces.push_back(Piece::File { file, offset, left: length });
         }
     }
 
