@@ -22,6 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Bytes of a field's name that the log shows.
+const SHOWN_NAME: usize = 64;
+
 /// What the head decoders found.
 enum Head {
     Incomplete,
@@ -124,9 +127,22 @@ impl Reactor {
             }
             Err(error) => {
                 self.recycle(request);
-                self.refuse(slot, &error);
+                self.refuse_head(slot, &error, bytes);
             }
         }
+    }
+
+    /// Says which field has made a head too large, as its author knows it by that.
+    #[cold]
+    fn refuse_head(&mut self, slot: usize, error: &WireError, head: &[u8]) {
+        let largest =
+            if error.status() == 431 && !self.is_binary(slot) { http1::largest_field(head) } else { None };
+        let detail = largest.map_or(String::new(), |(name, size)| {
+            let name = &name[..name.len().min(SHOWN_NAME)];
+            format!("; its largest field is {} with {size} bytes", name.escape_ascii())
+        });
+        self.site.log.refusal(self.now, &self.connections[slot].peer.host, error, &detail);
+        self.refuse_with(slot, error.status());
     }
 
     fn keep_partial_head(&mut self, slot: usize, bytes: &[u8]) {
@@ -342,7 +358,7 @@ impl Reactor {
     /// Answers what cannot be understood, and closes.
     pub(crate) fn refuse(&mut self, slot: usize, error: &WireError) {
         let connection = &self.connections[slot];
-        self.site.log.refusal(self.now, &connection.peer.host, error);
+        self.site.log.refusal(self.now, &connection.peer.host, error, "");
         self.refuse_with(slot, error.status());
     }
 

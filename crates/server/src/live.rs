@@ -187,7 +187,7 @@ impl Reactor {
             }
             Err(BodyFailure::Wire(error)) => {
                 inflow.state = State::Failed(BodyFault::Refused(error.status()));
-                self.site.log.refusal(now, &connection.peer.host, &error);
+                self.site.log.refusal(now, &connection.peer.host, &error, "");
             }
             Err(BodyFailure::Store(_)) => inflow.state = State::Failed(BodyFault::Lost),
         }

@@ -124,15 +124,15 @@ impl RequestLog {
         self.write(format!("margrave: {what}\n").as_bytes());
     }
 
-    /// A request that was refused before any application saw it.
-    pub(crate) fn refusal(&self, now: Duration, client: &str, error: &WireError) {
+    /// A request that was refused before any application saw it; `detail` ends the sentence.
+    pub(crate) fn refusal(&self, now: Duration, client: &str, error: &WireError, detail: &str) {
         let second = now.as_secs();
         let before = self.refusals.load(Relaxed);
         let count = if before >> 16 == second { before & 0xffff } else { 0 };
         self.refusals.store(second << 16 | (count + 1).min(0xffff), Relaxed);
         if count < REFUSALS_A_SECOND {
             let client = if client.is_empty() { "a local client" } else { client };
-            self.say(format_args!("request of {client} refused with {}: {error}", error.status()));
+            self.say(format_args!("request of {client} refused with {}: {error}{detail}", error.status()));
         }
     }
 

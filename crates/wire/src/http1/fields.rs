@@ -188,6 +188,14 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Name and size of the largest field of a head that was refused, for its author; the last one may be incomplete.
+#[must_use]
+pub fn largest_field(head: &[u8]) -> Option<(&[u8], usize)> {
+    let lines = head.split(|&byte| byte == b'\n').skip(1);
+    let fields = lines.filter_map(|line| Some((&line[..memchr::memchr(b':', line)?], line)));
+    fields.map(|(name, line)| (name, line.trim_ascii_end().len())).max_by_key(|&(_, size)| size)
+}
+
 /// `1*DIGIT`
 pub(crate) fn content_length(value: &[u8]) -> Result<u64, Fault> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {

@@ -252,3 +252,16 @@ fn error_answers_are_complete() {
          Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large\n"
     );
 }
+
+#[test]
+fn the_largest_field_of_a_head_is_named() {
+    for (head, expected) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\nCookie: 12345\r\nX: y\r\n\r\n", Some(("Cookie", 13))),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX-Long: aaaaaaaaaa", Some(("X-Long", 18))),
+        ("GET /a:b HTTP/1.1\r\nX", None),
+        ("", None),
+    ] {
+        let found = super::super::largest_field(head.as_bytes());
+        assert_eq!(found, expected.map(|(name, size)| (name.as_bytes(), size)), "{head}");
+    }
+}
