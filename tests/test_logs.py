@@ -395,7 +395,7 @@ def test_a_log_that_nobody_reads_stops_no_request(under_test, address, tmp_path,
             pass
         fcntl.fcntl(write, fcntl.F_SETFL, fcntl.fcntl(write, fcntl.F_GETFL) & ~os.O_NONBLOCK)
         for number in range(3000):
-            assert http.get(address, f"/one?{number}-{'long' * 100}").status == 200
+            assert http.get(address, f"/one?{number}-{'long' * 250}").status == 200
         process.send_signal(signal.SIGHUP)
         for number in range(200):
             assert http.get(address, f"/one?{number}").status == 200

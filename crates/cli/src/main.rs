@@ -8,6 +8,7 @@ mod request;
 
 use margrave_config::check::{CheckRequest, check};
 use margrave_config::{Command, Diagnostic, Loaded, help, load, search};
+use margrave_control::command::{Ctl, stop_all};
 use margrave_master::pidfile::{Order, send};
 use margrave_master::{Reload, Reloaded, Startup};
 use margrave_sys::world::OsWorld;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
     match args.get(1).map(String::as_str) {
         Some("check") => return exit_code(check_files(&args[2..], &world)),
         Some("request") => return exit_code(request::run(&args[2..])),
+        Some("ctl") => return exit_code(steer(&args[2..])),
+        Some("stop") => return exit_code(stop(&args[2..])),
         Some("options") => {
             print(&[search(&args[2..]).trim_end().to_owned()]);
             return ExitCode::SUCCESS;
@@ -114,6 +117,31 @@ fn check_files(arguments: &[String], world: &OsWorld) -> i32 {
     let text = if request.json { report.json() } else { report.render(world, color) };
     print(&[text.trim_end().to_owned()]);
     report.exit_code
+}
+
+/// `margrave ctl`.
+fn steer(words: &[String]) -> i32 {
+    match Ctl::parse(words).and_then(Ctl::run) {
+        Ok(said) => {
+            print(&[said.text]);
+            said.exit_code
+        }
+        Err(error) => {
+            complain(&[format!("margrave: error: {error}")]);
+            error.exit_code()
+        }
+    }
+}
+
+/// `margrave stop --all`.
+fn stop(words: &[String]) -> i32 {
+    match stop_all(words, &mut |line| print(&[line])) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&[format!("margrave: error: {error}")]);
+            error.exit_code()
+        }
+    }
 }
 
 fn run(startup: Startup) -> i32 {

@@ -4,6 +4,7 @@
 //! error; a value that uWSGI would read differently than it looks is a warning.
 
 mod cheaper;
+mod control;
 mod directory;
 mod emperor;
 mod forms;
@@ -63,6 +64,7 @@ fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
         static_files: static_files::build(values),
         emperor: emperor::build(values),
         stats: stats::build(values),
+        control: control::build(values),
         opt: Vec::new(),
         magic: Vec::new(),
     }

@@ -34,6 +34,10 @@ pub enum Event {
     Check,
     /// The log pipe has lines.
     Log,
+    /// A client connects to the control socket.
+    Control,
+    /// A client of the control socket says something, can be written to, or left.
+    ControlClient(u32),
     /// Standard error has become another file.
     LogMoved,
     /// A client connects to the stats server.
@@ -67,6 +71,10 @@ pub enum Source {
     Tracebacker(u32),
     /// The read end of the log pipe.
     Log,
+    /// The control socket.
+    Control,
+    /// A connection of the control socket.
+    ControlClient(u32),
     /// The thread that writes the log, about standard error.
     LogMoved,
     /// The listener of the stats server.
@@ -96,6 +104,8 @@ impl Source {
             Self::Check => (35, 0),
             Self::Tracebacker(worker) => (36, worker.into()),
             Self::LogMoved => (7, 0),
+            Self::Control => (8, 0),
+            Self::ControlClient(number) => (9, number.into()),
         };
         (kind << KIND_SHIFT) | number
     }
@@ -119,6 +129,8 @@ impl Source {
             35 => Some(Self::Check),
             36 => short.map(Self::Tracebacker),
             7 => Some(Self::LogMoved),
+            8 => Some(Self::Control),
+            9 => short.map(Self::ControlClient),
             _ => None,
         }
     }
@@ -144,6 +156,8 @@ mod tests {
             Source::Check,
             Source::Tracebacker(3),
             Source::LogMoved,
+            Source::Control,
+            Source::ControlClient(u32::MAX),
         ];
         for source in all {
             assert_eq!(Source::from_token(source.token()), Some(source));

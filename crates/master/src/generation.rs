@@ -216,7 +216,11 @@ impl Generation {
         let directory = working_directory(plan.hooks.start.as_deref(), &settings.host.chdir)?;
         let start = plan.hooks.start.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
         let slots = policy(&settings).slots();
-        let layout = Layout { slots: slots.into(), threads: settings.process.threads.max(1).into() };
+        let layout = Layout {
+            slots: slots.into(),
+            threads: settings.process.threads.max(1).into(),
+            listeners: plan.listeners.len(),
+        };
         let (zygote, theirs) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
         let (adoption, adopt) = Channel::pair().map_err(StartError::system("make a socket pair"))?;
         zygote.set_nonblocking().map_err(StartError::system("set up a socket pair"))?;

@@ -4,6 +4,7 @@
 //! counters, starts zygotes and speaks with them. It never runs Python and never waits for a child.
 
 mod check;
+mod control;
 mod daemon;
 mod error;
 mod event;

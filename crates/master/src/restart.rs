@@ -31,6 +31,7 @@ pub fn options(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("log-master", old_log.through_master != new_log.through_master),
         ("log-date", old_log.date != new_log.date),
         ("stats", old.stats != new.stats),
+        ("control-socket", old.control != new.control),
         ("emperor", old.emperor != new.emperor),
     ];
     table.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

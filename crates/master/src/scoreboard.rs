@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn memory_of_a_generation_that_has_gone_is_used_again_and_is_zero() {
         let mut boards = Scoreboards::default();
-        let large = Layout { slots: 6, threads: 2 };
-        let small = Layout { slots: 4, threads: 1 };
+        let large = Layout { slots: 6, threads: 2, listeners: 1 };
+        let small = Layout { slots: 4, threads: 1, listeners: 1 };
         let board = boards.take(large).unwrap();
         board.slot(1).unwrap().add(Counter::Requests, 7);
         let memory = board.words.words().as_ptr();
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn the_most_overdue_thread_counts_and_the_deadline_of_the_application_goes_first() {
         let mut boards = Scoreboards::default();
-        let board = boards.take(Layout { slots: 4, threads: 3 }).unwrap();
+        let board = boards.take(Layout { slots: 4, threads: 3, listeners: 1 }).unwrap();
         let row = board.slot(1).unwrap();
         let second = Duration::from_secs;
         let set = |thread, word, at: Duration| {

@@ -1,6 +1,7 @@
 //! From settings to a running instance, in the order that leaves nothing behind when a step fails.
 
 use crate::Startup;
+use crate::control::{self, ControlServer};
 use crate::daemon::{Detached, Promise, detach};
 use crate::error::StartError;
 use crate::hooks::Hooks;
@@ -12,6 +13,7 @@ use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
 use margrave_config::Settings;
 use margrave_config::settings::{LogSettings, Phase, ProcessSettings};
+use margrave_control::registry::Kind;
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::notify::Notifier;
 use margrave_sys::privileges::Identity;
@@ -44,7 +46,9 @@ pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) ->
         Err(code) => return code,
     };
     say_all(&startup);
-    let settings = &startup.settings;
+    let (settings, version) = (&startup.settings, startup.version);
+    // Before privileges are dropped. Without it all works, but `margrave ctl list` does not know of it.
+    let _registration = control::register(settings, version, &control::name(settings), Kind::Emperor, None);
     let begun = Signals::block().map_err(StartError::system("block signals")).and_then(|signals| {
         let (pidfiles, ()) = settle_in(settings, name, &mut hooks, |_| Ok(()))?;
         Ok((signals, pidfiles))
@@ -120,7 +124,7 @@ fn fail(error: &StartError, mut promise: Promise) -> i32 {
 
 /// Binds, writes pidfiles, drops privileges. What was made before a failing step is undone by its owner's end.
 fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Instance, (StartError, Promise)> {
-    match take_place(&startup.settings, &mut hooks) {
+    match take_place(&startup.settings, startup.version, &mut hooks) {
         Ok(place) => {
             let parts = Parts {
                 settings: Rc::new(startup.settings),
@@ -128,6 +132,7 @@ fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Insta
                 log: place.log,
                 collector: place.collector,
                 stats: place.stats,
+                control: place.control,
                 signals: place.signals,
                 listeners: place.listeners,
                 bound: place.bound,
@@ -148,22 +153,25 @@ struct Place {
     log: Log,
     collector: Option<Collector>,
     stats: Option<StatsServer>,
+    control: ControlServer,
     signals: Signals,
     listeners: Listeners,
     bound: Vec<Rc<Bound>>,
     pidfiles: Vec<Pidfile>,
 }
 
-fn take_place(settings: &Settings, hooks: &mut Hooks) -> Result<Place, StartError> {
+fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<Place, StartError> {
     let host = &settings.host;
     let interpreter = Interpreter::find(&settings.python, host)?;
     let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
     let mut listeners = Listeners::default();
-    let (pidfiles, (bound, stats)) = settle_in(settings, "uWSGI master", hooks, |settings| {
-        let bound = listeners.resolve(&settings.listen, host.vacuum)?;
-        Ok((bound, StatsServer::bind(&settings.stats, host.vacuum)?))
-    })?;
+    let (pidfiles, (bound, stats, (control, warnings))) =
+        settle_in(settings, "uWSGI master", hooks, |settings| {
+            let bound = listeners.resolve(&settings.listen, host.vacuum)?;
+            let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
+            Ok((bound, stats, ControlServer::open(settings, version)))
+        })?;
     // Else another one would be found silently, or none with a sentence that misleads.
     interpreter.check_reachable(&real)?;
     let files = [&settings.log.logto2, &settings.log.logto, &host.daemonize, &host.daemonize2];
@@ -171,7 +179,8 @@ fn take_place(settings: &Settings, hooks: &mut Hooks) -> Result<Place, StartErro
     let log = Log::open(&settings.log, file)?;
     let collector = Collector::new(&settings.log)?;
     warn_of_backlog(settings, &log);
-    Ok(Place { log, collector, stats, signals, listeners, bound, pidfiles })
+    warnings.iter().for_each(|warning| log.say(Level::Warning, warning));
+    Ok(Place { log, collector, stats, control, signals, listeners, bound, pidfiles })
 }
 
 /// Log files, pidfiles, hooks and the root directory before and after privileges are given up, and the title. `bind`

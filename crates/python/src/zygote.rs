@@ -91,7 +91,11 @@ impl Zygote {
             listeners.into_iter().map(|info| Ok((info, next()?))).collect::<Result<Vec<_>, Error>>()?;
         let text = read_settings(memfd)?;
         let settings: Settings = serde_json::from_str(&text)?;
-        let layout = Layout { slots: slots.into(), threads: settings.process.threads.into() };
+        let layout = Layout {
+            slots: slots.into(),
+            threads: settings.process.threads.into(),
+            listeners: listeners.len(),
+        };
         let scoreboard = SharedWords::from_fd(board.as_fd(), layout.words())?;
         let shared = Shared {
             locks: SharedLocks::from_fd(locks.as_fd(), usize::from(settings.process.locks) + 1)?,

@@ -16,7 +16,8 @@ use crate::records;
 use crate::role::Waiter;
 use crate::spill::Spill;
 use crate::threads::Shared;
-use margrave_stats::scoreboard::Counter;
+use margrave_stats::histogram::{self, Measure};
+use margrave_stats::scoreboard::{Counter, ThreadWord};
 use margrave_sys::net;
 use margrave_wire::fastcgi::{self, Kind};
 use margrave_wire::http1::reason;
@@ -67,6 +68,17 @@ pub(crate) struct Scratch {
     pub(crate) line: Vec<u8>,
     /// Log variables set by the application.
     variables: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// How long the parts of a request took, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// From the moment a thread took it to its end.
+    pub(crate) took: u64,
+    /// Complete and without a thread.
+    pub(crate) queued: u64,
+    /// With a thread, but without the GIL.
+    pub(crate) gil: u64,
 }
 
 /// How far the answer is.
@@ -172,7 +184,6 @@ impl<'a> Exchange<'a> {
     /// Requests that this thread has finished.
     #[must_use]
     pub fn request_id(&self) -> u64 {
-        use margrave_stats::scoreboard::ThreadWord;
         self.shared.site.slot.thread(self.thread, ThreadWord::Requests).load(Relaxed)
     }
 
@@ -473,7 +484,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends the exchange: the line for the log, the counters, and what is to become of the connection.
-    pub(crate) fn conclude(mut self, micros: u64) -> Next {
+    pub(crate) fn conclude(mut self, times: Times) -> Next {
         if !matches!(self.stage, Stage::Over(_)) {
             self.fail();
         }
@@ -488,7 +499,7 @@ impl<'a> Exchange<'a> {
             request: &self.work.request,
             encoder: &self.encoder,
             variables: &self.scratch.variables,
-            micros,
+            micros: times.took,
             app: Some(self.app),
             core: self.thread,
             pieces: self.pieces,
@@ -497,10 +508,26 @@ impl<'a> Exchange<'a> {
             failed_reads: false,
             overdue: (right == Right::Forfeited).then_some(OVERDUE_STATUS),
         };
+        self.measure(line.status(), times);
         site.log.record(site, &line, self.log_always, &mut self.scratch.line);
         match self.stage {
             Stage::Over(next) if right == Right::Kept => next,
             _ => Next::Close,
+        }
+    }
+
+    /// Adds the times to the histograms. Waits that are zero are not added, since their number is known from the others.
+    fn measure(&self, status: u16, times: Times) {
+        let (slot, listener) = (&self.shared.site.slot, usize::from(self.work.listener));
+        let class = histogram::class(status);
+        slot.record(listener, class, Measure::Duration, times.took);
+        for (measure, micros) in [(Measure::Queue, times.queued), (Measure::Gil, times.gil)] {
+            if micros > 0 {
+                slot.record(listener, class, measure, micros);
+            }
+        }
+        if self.gone {
+            slot.thread(self.thread, ThreadWord::WriteErrors).fetch_add(1, Relaxed);
         }
     }
 

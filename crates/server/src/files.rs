@@ -54,6 +54,7 @@ impl Reactor {
             }
         }
         site.count(Counter::Requests, 1);
+        site.slot.add(Counter::StaticRequests, 1);
         site.count(Counter::TxBytes, head.len() as u64 + sent);
         let line = Line {
             request: &request,

@@ -331,6 +331,7 @@ impl Reactor {
             fd: Arc::clone(&connection.fd),
             gone: Arc::clone(&connection.gone),
             record_id: connection.record_id(),
+            ready_at: self.now,
         };
         self.site.slot.add(Counter::InFlight, 1);
         let queue = if self.paused { &mut self.held } else { &mut self.ready };

@@ -60,7 +60,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.overdue.unwrap_or_else(|| self.encoder.status())
     }
 

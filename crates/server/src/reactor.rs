@@ -54,6 +54,8 @@ pub(crate) struct Work {
     pub(crate) gone: Arc<AtomicBool>,
     /// Its number, where answers go out in FastCGI's records.
     pub(crate) record_id: Option<u16>,
+    /// When it could have been run.
+    pub(crate) ready_at: Duration,
 }
 
 /// All that changes.

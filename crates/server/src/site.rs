@@ -6,7 +6,7 @@ use crate::log::RequestLog;
 use crate::records;
 use crate::trust::is_trusted;
 use crate::{Watchdog, WorkerParts};
-use margrave_config::settings::{HttpSettings, ListenerSettings, ProcessSettings, Protocol};
+use margrave_config::settings::{ControlSocket, HttpSettings, ListenerSettings, ProcessSettings, Protocol};
 use margrave_lifecycle::message::ListenerInfo;
 use margrave_static_files::StaticFiles;
 use margrave_stats::scoreboard::{Counter, Layout, Slot};
@@ -95,6 +95,8 @@ pub(crate) struct Site {
     pub(crate) slot: Slot<'static>,
     pub(crate) instance: Slot<'static>,
     pub(crate) log: RequestLog,
+    /// Somebody may look at what the threads are doing.
+    pub(crate) shows_requests: bool,
     pub(crate) files: Option<StaticFiles>,
     pub(crate) watchdog: Option<Box<dyn Watchdog>>,
     /// Answers from now on are the last ones of their connections.
@@ -139,6 +141,8 @@ impl Site {
             adoption,
             fellows: parts.fellows,
             _liveness: liveness,
+            shows_requests: settings.stats.address.is_some()
+                || settings.control.socket != ControlSocket::Absent,
             slot: own,
             instance: row(scoreboard.words(), layout, 0)?,
             log,

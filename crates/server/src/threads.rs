@@ -1,6 +1,6 @@
 //! Python threads: each leads or runs what is ready, as the roles say.
 
-use crate::exchange::{Exchange, Scratch};
+use crate::exchange::{Exchange, Scratch, Times};
 use crate::reactor::{Reactor, Work};
 use crate::role::{Role, Roles, Running};
 use crate::site::Site;
@@ -263,12 +263,13 @@ impl ThreadLoop<'_> {
         self.begin(&mut reactor, &work, began);
         drop(reactor);
         shared.site.slot.thread(self.thread, ThreadWord::BusySince).store(micros(began), Relaxed);
-        self.attach();
+        let gil = if self.attach() { clock::monotonic().saturating_sub(began) } else { Duration::ZERO };
+        let queued = began.saturating_sub(work.ready_at);
         let mut exchange = Exchange::new(shared, self.thread, &mut work, &mut self.scratch);
         self.executor.handle(&mut exchange);
         let ended = clock::monotonic();
         let took = micros(ended.saturating_sub(began));
-        let answer = exchange.conclude(took);
+        let answer = exchange.conclude(Times { took, queued: micros(queued), gil: micros(gil) });
         self.count(took);
         let mut reactor = shared.lock();
         reactor.now = ended;
@@ -296,6 +297,11 @@ impl ThreadLoop<'_> {
                 text(Known::RemoteAddr)
             );
         }
+        if self.shared.site.shows_requests {
+            let text = |known| work.request.var(known).unwrap_or_default();
+            let texts = [text(Known::RequestMethod), text(Known::RemoteAddr), text(Known::RequestUri)];
+            self.shared.site.slot.describe(self.thread, texts);
+        }
         self.shared.site.lanes[self.thread].begin();
         reactor.roles.running[self.thread] = Some(Running {
             slot: work.slot,
@@ -314,8 +320,10 @@ impl ThreadLoop<'_> {
         site.slot.thread(self.thread, ThreadWord::UserDeadline).store(0, Relaxed);
     }
 
-    fn attach(&mut self) {
-        if !self.attached {
+    /// `true` when the GIL had to be taken.
+    fn attach(&mut self) -> bool {
+        let taken = !self.attached;
+        if taken {
             self.shared.waiting_for_gil.fetch_add(1, SeqCst);
             self.executor.attach();
             let waiting = self.shared.waiting_for_gil.fetch_sub(1, SeqCst);
@@ -325,6 +333,7 @@ impl ThreadLoop<'_> {
                 watcher::dispatch(self.shared, &mut self.shared.lock());
             }
         }
+        taken
     }
 
     fn detach(&mut self) {

@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod date;
+pub mod histogram;
 pub mod log_format;
 mod number;
 pub mod scoreboard;

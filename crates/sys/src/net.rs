@@ -319,6 +319,14 @@ pub fn peer_of(connection: BorrowedFd<'_>) -> PeerAddress {
     rustix::net::getpeername(connection).ok().flatten().map_or(PeerAddress::Unix, PeerAddress::from)
 }
 
+/// The user at the other end of a UNIX connection, as the kernel knows it.
+///
+/// # Errors
+/// When the connection is none.
+pub fn peer_user(connection: BorrowedFd<'_>) -> io::Result<u32> {
+    Ok(sockopt::socket_peercred(connection)?.uid.as_raw())
+}
+
 /// Reads what has arrived; 0 is the end.
 ///
 /// # Errors

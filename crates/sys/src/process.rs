@@ -163,6 +163,29 @@ pub fn user_and_group() -> (u32, u32) {
     (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
 }
 
+/// The user that permissions are checked for.
+#[must_use]
+pub fn effective_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// When a process started, in the kernel's ticks since boot; `None` when there is no such process. A zombie counts as
+/// gone.
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold blanks and parentheses; the last one ends it.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    fields.nth(18)?.parse().ok().filter(|_| state != "Z")
+}
+
+/// Sets the permission mask for new files and gives the one before.
+#[must_use]
+pub fn swap_umask(mask: u32) -> u32 {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask)).as_raw_mode()
+}
+
 /// Makes orphaned descendants our children, so that [`reap`] sees their ends.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["lazy"], "Loads everything in the workers; here the same as `lazy-apps`.").works(),
     flag(&["master"], "Runs a master process.").short('M').accepted("there is always a master process"),
     flag(&["vacuum"], "Removes the UNIX sockets and pidfiles that this instance made; on by default.").works(),
+    value(&["control-socket"], Kind::Path, "Takes orders of `margrave ctl` on this UNIX socket; `none` for no socket.").works(),
+    value(&["instance-name"], Kind::Text, "What `margrave ctl` calls this instance; by default after its configuration file.").works(),
     value(&["pidfile"], Kind::Path, "Writes the pid of the master to a file, before privileges are dropped.").works(),
     value(&["pidfile2"], Kind::Path, "Writes the pid of the master to a file, after privileges are dropped.").works(),
     value(&["safe-pidfile"], Kind::Path, "Writes the pid of the master to a file once the application is loaded.").works(),

@@ -4,6 +4,7 @@
 //! (see `Default`), not uWSGI's. Serializable, because the master passes the slices to the zygote.
 
 mod cheaper;
+mod control;
 mod emperor;
 mod hooks;
 mod host;
@@ -17,6 +18,7 @@ mod static_files;
 mod stats;
 
 pub use cheaper::{BusynessSettings, CheaperAlgorithm, CheaperSettings};
+pub use control::{ControlSettings, ControlSocket};
 pub use emperor::EmperorSettings;
 pub use hooks::{Action, Await, Hook, HookSettings, Mount, MountFlag, PathKind, Phase, SignalOrder};
 pub use host::HostSettings;
@@ -27,7 +29,7 @@ pub use process::ProcessSettings;
 pub use python::{AppSettings, AppTarget, PythonSettings};
 pub use reload::{ExceptionRules, ReloadSettings};
 pub use static_files::{CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, StaticSettings};
-pub use stats::StatsSettings;
+pub use stats::{Carbon, Pusher, Sink, StatsSettings};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,8 @@ pub struct Settings {
     pub emperor: EmperorSettings,
     /// Stats server.
     pub stats: StatsSettings,
+    /// Control socket.
+    pub control: ControlSettings,
     /// What Python sees as `uwsgi.opt`, in order of first appearance.
     pub opt: Vec<(String, OptValue)>,
     /// What Python sees as `uwsgi.magic_table`: magic letter and its text; only non-empty entries.

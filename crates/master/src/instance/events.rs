@@ -29,6 +29,8 @@ impl Instance {
             Source::Check => self.handle(Event::Check),
             Source::Tracebacker(worker) => self.handle(Event::Tracebacker(worker)),
             Source::Log => self.handle(Event::Log),
+            Source::Control => self.handle(Event::Control),
+            Source::ControlClient(number) => self.handle(Event::ControlClient(number)),
             Source::LogMoved => self.handle(Event::LogMoved),
             Source::Stats => self.handle(Event::Stats),
             Source::StatsClient(number) => self.handle(Event::StatsClient(number)),
@@ -117,13 +119,11 @@ impl Instance {
                     collector.drain(&self.parts.log);
                 }
             }
+            Event::Control => self.parts.control.accept(&self.poller),
+            Event::ControlClient(number) => self.proceed_control(number),
             Event::LogMoved => self.spread_output(),
-            Event::Stats => self.answer_stats(),
-            Event::StatsClient(number) => {
-                if let Some(stats) = &mut self.parts.stats {
-                    stats.proceed(number);
-                }
-            }
+            Event::Stats => self.accept_stats(),
+            Event::StatsClient(number) => self.proceed_stats(number),
             Event::Tick => self.tick(),
         }
     }

@@ -132,13 +132,8 @@ impl Instance {
                     text.lines().for_each(|line| self.parts.log.write(line));
                 }
                 Addressee::Client(client) => tracebacker::answer(client, &text),
-                Addressee::Ticket => self.deliver(ticket, text),
+                Addressee::Ticket => self.deliver(ticket, &text),
             }
         }
-    }
-
-    /// Passes a late answer to whoever has the ticket.
-    fn deliver(&mut self, _ticket: u64, text: String) {
-        text.lines().for_each(|line| self.parts.log.write(line));
     }
 }

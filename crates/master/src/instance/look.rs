@@ -2,7 +2,6 @@
 
 use super::{CLOSE_LOOK, Instance, LOOK, REPORT_GRACE};
 use crate::load::{Serving, backlog};
-use crate::stats::{Report, View};
 use margrave_config::Settings;
 use margrave_config::settings::CheaperAlgorithm;
 use margrave_lifecycle::message::ForkId;
@@ -41,9 +40,7 @@ impl Instance {
         for id in lost {
             self.worker_gone(id, Ended::Unknown);
         }
-        if let Some(stats) = &mut self.parts.stats {
-            stats.expire(now);
-        }
+        self.look_at_figures(now);
         self.look_at_workers(now);
         self.look_at_load(now);
     }
@@ -60,15 +57,6 @@ impl Instance {
                 given.push(order);
                 self.obey_unheard(order, &format!("a touch of {}", path.display()));
             }
-        }
-    }
-
-    pub(super) fn answer_stats(&mut self) {
-        // Before anything serves, clients wait in the backlog.
-        let live = self.supervisor.live().and_then(|number| Some((number, self.generations.get(&number)?)));
-        if let (Some(stats), Some((number, generation))) = (&mut self.parts.stats, live) {
-            let view = View { generation, number, workers: &self.workers };
-            stats.accept(&self.poller, &Report::new(&view), monotonic());
         }
     }
 

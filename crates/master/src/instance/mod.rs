@@ -1,12 +1,15 @@
 //! The running master: waits for events, tells the supervisor what happened, performs what it decides.
 //!
 //! A part of its work has a file each: `events` (what happens), `processes` (what zygotes and workers say), `look` (what
-//! is due by time), `orders` (what operators want), `reload`, `logs`, `perform` (what the supervisor decided), `bounds` (the
+//! is due by time), `orders` (what operators want), `control` (how `margrave ctl` tells it), `figures` (how the
+//! instance is), `reload`, `logs`, `perform` (what the supervisor decided), `bounds` (the
 //! beginning and the end).
 
 mod beside;
 mod bounds;
+mod control;
 mod events;
+mod figures;
 mod inquiry;
 mod logs;
 mod look;
@@ -17,6 +20,7 @@ mod reload;
 
 use crate::Reload;
 use crate::check::Check;
+use crate::control::ControlServer;
 use crate::daemon::Promise;
 use crate::error::StartError;
 use crate::event::{Event, Source};
@@ -29,7 +33,7 @@ use crate::locks::Locks;
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::scoreboard::Scoreboards;
-use crate::stats::StatsServer;
+use crate::stats::{Ledger, Pushers, StatsServer};
 use crate::touch::Touch;
 use crate::tracebacker::Tracebacker;
 use inquiry::Inquiry;
@@ -69,6 +73,8 @@ pub struct Parts {
     pub collector: Option<Collector>,
     /// The stats server, if there is one.
     pub stats: Option<StatsServer>,
+    /// Takes the orders of `margrave ctl`.
+    pub control: ControlServer,
     /// The blocked signals.
     pub signals: Signals,
     /// Bound sockets.
@@ -126,6 +132,9 @@ pub struct Instance {
     moved: Waker,
     /// Why the instance ends badly although it was only told to stop: a hook failed.
     broken: Option<(i32, Option<String>)>,
+    /// What processes that have gone had counted.
+    ledger: Ledger,
+    pushers: Pushers,
 }
 
 impl Instance {
@@ -146,9 +155,11 @@ impl Instance {
         if let Some(stats) = &parts.stats {
             stats.watch(&poller)?;
         }
+        parts.control.watch(&poller).map_err(StartError::system("watch the control socket"))?;
         let moved = Waker::new().map_err(StartError::system("make an eventfd"))?;
         let added = poller.add_readable(&moved, Source::LogMoved.token());
         added.map_err(StartError::system("watch the log"))?;
+        let pushers = Pushers::new(&parts.settings.stats);
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touched = beside::watch(&parts.settings.hooks);
         let touch = inlets::touches(&parts.settings);
@@ -184,6 +195,8 @@ impl Instance {
             exit: None,
             broken: None,
             moved,
+            ledger: Ledger::default(),
+            pushers,
         };
         instance.watch_files();
         Ok(instance)

@@ -31,9 +31,9 @@ impl Instance {
             Order::ScanVassals => Outcome::refused("this instance is no emperor"),
             Order::Reinforce => Outcome::refused("no emperor has started this instance"),
             Order::ToggleSubscriptions => Outcome::refused("this instance subscribes to no router"),
-            Order::Upgrade | Order::Statistics | Order::Status => {
-                Outcome::refused(format!("`{order}` is not built yet"))
-            }
+            Order::Statistics => self.log_statistics(),
+            Order::Status => Outcome::done(self.status()),
+            Order::Upgrade => Outcome::refused(format!("`{order}` is not built yet")),
         }
     }
 

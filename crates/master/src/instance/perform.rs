@@ -112,6 +112,7 @@ impl Instance {
             && let Some(live) = self.supervisor.live().and_then(|live| self.generations.get_mut(&live))
         {
             live.tallies.entry(*worker).or_default().harakiri += 1;
+            self.ledger.harakiri += 1;
         }
         let text = notice.to_string();
         match notice {

@@ -94,6 +94,7 @@ impl Instance {
         let Some(generation) = self.generations.get_mut(&worker.generation) else { return };
         let Some(row) = generation.scoreboard.slot(worker.slot) else { return };
         let tally = generation.tallies.entry(worker.worker).or_default();
+        self.ledger.absorb(&row, generation.listeners.iter().map(|bound| bound.address.as_str()));
         let count = |counter| row.counter(counter).load(Relaxed);
         tally.requests += count(Counter::Requests);
         tally.exceptions += count(Counter::Exceptions);

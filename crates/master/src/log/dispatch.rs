@@ -149,7 +149,7 @@ impl Dispatcher {
     }
 
     /// Lines lost so far.
-    #[cfg(test)]
+    #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
     }

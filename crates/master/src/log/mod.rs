@@ -124,6 +124,15 @@ impl Log {
         }
     }
 
+    /// Lines that could not be written so far.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        match &*self.sink.borrow() {
+            Sink::Direct(dispatcher) => dispatcher.lost(),
+            Sink::Thread(writer) => writer.lost(),
+        }
+    }
+
     /// Waits for everything to be written, within bounds.
     pub fn finish(&self) {
         if let Sink::Thread(writer) = &*self.sink.borrow() {

@@ -4,6 +4,7 @@ use super::dispatch::Dispatcher;
 use margrave_sys::poller::Waker;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
     emptied: Condvar,
+    lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +75,11 @@ impl Writer {
         if queue.items.len() == 1 {
             self.shared.filled.notify_one();
         }
+    }
+
+    /// Lines that could not be written.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Relaxed)
     }
 
     /// Waits until everything has been written, or `patience` has passed.
@@ -125,6 +132,7 @@ impl Shared {
                     moved.wake();
                 }
             }
+            self.lost.store(dispatcher.lost(), Relaxed);
         }
     }
 }

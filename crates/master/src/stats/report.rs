@@ -2,6 +2,7 @@
 //!
 //! What Margrave does not have (signal queues, modifiers, async switches) is 0, as in an idle uWSGI.
 
+use super::metrics::{self, Metric};
 use crate::generation::{Generation, Tally, Worker};
 use margrave_lifecycle::message::ForkId;
 use margrave_stats::scoreboard::{Counter, Slot, ThreadWord};
@@ -16,10 +17,42 @@ use std::time::Duration;
 pub struct View<'a> {
     /// The generation that serves.
     pub generation: &'a Generation,
+    /// All generations.
+    pub generations: &'a BTreeMap<u32, Generation>,
     /// Its number.
     pub number: u32,
     /// All worker processes.
     pub workers: &'a BTreeMap<ForkId, Worker>,
+    /// Programs that run beside the workers.
+    pub daemons: Vec<DaemonReport>,
+    /// Commands that run at times.
+    pub crons: Vec<CronReport>,
+}
+
+/// A program that runs beside the workers.
+#[derive(Clone, Debug, Serialize)]
+pub struct DaemonReport {
+    /// The command.
+    pub cmd: String,
+    /// Its process; 0 when it does not run.
+    pub pid: i32,
+    /// How often it was started again.
+    pub respawns: u64,
+}
+
+/// A command that runs at times; -1 is any, -N every N.
+#[derive(Clone, Debug, Serialize)]
+pub struct CronReport {
+    pub minute: i32,
+    pub hour: i32,
+    pub day: i32,
+    pub month: i32,
+    pub week: i32,
+    pub command: String,
+    pub unique: u32,
+    pub legion: String,
+    pub pid: i32,
+    pub started_at: u64,
 }
 
 /// The document.
@@ -34,42 +67,53 @@ pub struct Report<'a> {
     uid: u32,
     gid: u32,
     cwd: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    daemons: Vec<DaemonReport>,
     locks: Vec<BTreeMap<String, i32>>,
-    sockets: Vec<SocketReport<'a>>,
-    workers: Vec<WorkerReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "metrics::as_object")]
+    metrics: Option<Vec<Metric>>,
+    pub(super) sockets: Vec<SocketReport<'a>>,
+    pub(super) workers: Vec<WorkerReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    crons: Vec<CronReport>,
 }
 
 #[derive(Debug, Serialize)]
-struct SocketReport<'a> {
-    name: &'a str,
+pub(super) struct SocketReport<'a> {
+    pub(super) name: &'a str,
     proto: &'static str,
-    queue: u32,
-    max_queue: u32,
+    pub(super) queue: u32,
+    pub(super) max_queue: u32,
     shared: u32,
     can_offload: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct WorkerReport<'a> {
-    id: u16,
+#[derive(Debug, Default, Serialize)]
+pub(super) struct WorkerReport<'a> {
+    pub(super) id: u16,
     pid: i32,
     accepting: u32,
-    requests: u64,
-    delta_requests: u64,
-    exceptions: u64,
-    harakiri_count: u32,
+    pub(super) requests: u64,
+    pub(super) delta_requests: u64,
+    pub(super) exceptions: u64,
+    pub(super) harakiri_count: u32,
     signals: u32,
     signal_queue: u32,
-    status: &'static str,
-    rss: u64,
-    vsz: u64,
-    running_time: u64,
+    pub(super) status: &'static str,
+    pub(super) rss: u64,
+    pub(super) vsz: u64,
+    pub(super) running_time: u64,
     last_spawn: u64,
-    respawn_count: u32,
-    tx: u64,
-    avg_rt: u64,
+    pub(super) respawn_count: u32,
+    pub(super) tx: u64,
+    pub(super) avg_rt: u64,
     apps: Vec<AppReport<'a>>,
-    cores: Vec<CoreReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cores: Option<Vec<CoreReport>>,
+    #[serde(skip)]
+    pub(super) connections: u64,
+    #[serde(skip)]
+    pub(super) in_flight: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,16 +128,16 @@ struct AppReport<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct CoreReport {
-    id: usize,
-    requests: u64,
-    static_requests: u64,
-    routed_requests: u64,
-    offloaded_requests: u64,
-    write_errors: u64,
-    read_errors: u64,
+pub(super) struct CoreReport {
+    pub(super) id: usize,
+    pub(super) requests: u64,
+    pub(super) static_requests: u64,
+    pub(super) routed_requests: u64,
+    pub(super) offloaded_requests: u64,
+    pub(super) write_errors: u64,
+    pub(super) read_errors: u64,
     in_request: u32,
-    vars: [(); 0],
+    vars: Vec<String>,
     req_info: BTreeMap<&'static str, u64>,
 }
 
@@ -121,7 +165,8 @@ impl<'a> Report<'a> {
         let (uid, gid) = process::user_and_group();
         let locks =
             (0..=view.generation.settings.process.locks).map(|number| [(format!("user {number}"), 0)].into());
-        Self {
+        let settings = &view.generation.settings.stats;
+        let mut report = Self {
             version: margrave_config::UWSGI_VERSION,
             listen_queue: queue,
             listen_queue_errors: 0,
@@ -131,13 +176,32 @@ impl<'a> Report<'a> {
             uid,
             gid,
             cwd: std::env::current_dir().unwrap_or_default().display().to_string(),
+            daemons: view.daemons.clone(),
             locks: locks.collect(),
+            metrics: None,
             sockets,
-            workers: (1..=view.generation.settings.process.workers.max(1))
-                .map(|id| worker(view, id))
-                .collect(),
+            workers: (1..=most_workers(view)).map(|id| worker(view, id)).collect(),
+            crons: view.crons.clone(),
+        };
+        if settings.metrics && !settings.no_metrics {
+            report.metrics = Some(metrics::collect(&report, !settings.metrics_no_cores));
         }
+        report
     }
+
+    /// The same without threads, as `stats-no-cores` wants it.
+    #[must_use]
+    pub fn without_cores(mut self) -> Self {
+        self.workers.iter_mut().for_each(|worker| worker.cores = None);
+        self
+    }
+}
+
+/// The highest worker number: of the configuration, or of an operator who asked for more.
+fn most_workers(view: &View<'_>) -> u16 {
+    let running = view.workers.values().filter(|worker| worker.generation == view.number);
+    let configured = view.generation.settings.process.workers.max(1);
+    running.map(|worker| worker.worker).max().unwrap_or(0).max(configured)
 }
 
 /// The process that has a worker number now: the one that serves, else the latest.
@@ -183,7 +247,9 @@ fn worker<'a>(view: &View<'a>, id: u16) -> WorkerReport<'a> {
         tx: tally.tx + count(Counter::TxBytes),
         avg_rt: running.checked_div(requests).unwrap_or(0),
         apps: apps(view, &tally, delta, exceptions),
-        cores,
+        cores: Some(cores),
+        connections: count(Counter::Connections),
+        in_flight: count(Counter::InFlight),
     }
 }
 
@@ -209,18 +275,32 @@ fn cores(row: &Slot<'static>) -> Vec<CoreReport> {
         let since = row.thread(id, ThreadWord::BusySince).load(Relaxed);
         let begun = started + Duration::from_micros(since);
         let req_info = (since > 0).then_some(("request_start", begun.as_secs()));
+        let word = |word| row.thread(id, word).load(Relaxed);
         CoreReport {
             id,
-            requests: row.thread(id, ThreadWord::Requests).load(Relaxed),
-            static_requests: 0,
+            requests: word(ThreadWord::Requests),
+            // Files are answered by no thread; the first one stands for the worker.
+            static_requests: if id == 0 { row.counter(Counter::StaticRequests).load(Relaxed) } else { 0 },
             routed_requests: 0,
             offloaded_requests: 0,
-            write_errors: 0,
-            read_errors: 0,
+            write_errors: word(ThreadWord::WriteErrors),
+            read_errors: word(ThreadWord::ReadErrors),
             in_request: (since > 0).into(),
-            vars: [],
+            vars: if since > 0 { vars(row, id) } else { Vec::new() },
             req_info: req_info.into_iter().collect(),
         }
     };
     (0..row.threads()).map(core).collect()
+}
+
+/// What is known of the request of a thread, in uWSGI's form.
+fn vars(row: &Slot<'static>, thread: usize) -> Vec<String> {
+    let names = ["REQUEST_METHOD", "REMOTE_ADDR", "REQUEST_URI"];
+    let texts = row.description(thread);
+    names
+        .iter()
+        .zip(texts)
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| format!("{name}={text}"))
+        .collect()
 }

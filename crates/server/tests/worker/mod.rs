@@ -114,7 +114,7 @@ impl Worker {
             None => net::bind(&listener, &ListenSettings::default()).unwrap(),
         };
         settings.listen.listeners.push(listener);
-        let layout = Layout { slots: 2, threads: usize::from(options.threads) };
+        let layout = Layout { slots: 2, threads: usize::from(options.threads), listeners: 1 };
         let (words, _memory) = SharedWords::create(layout.words()).unwrap();
         let (control, control_end) = Channel::pair().unwrap();
         let (heirs, adoption) = Channel::pair().unwrap();

@@ -1,0 +1,61 @@
+//! What processes that have gone had counted, so that figures for monitoring only grow, whatever is reloaded.
+
+use super::report::View;
+use margrave_stats::histogram::LISTENER_WORDS;
+use margrave_stats::scoreboard::{Counter, Slot};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Counters that are summed over all processes.
+pub const SUMMED: [Counter; 8] = [
+    Counter::Requests,
+    Counter::Exceptions,
+    Counter::TxBytes,
+    Counter::Accepted,
+    Counter::Aborted,
+    Counter::Refused,
+    Counter::LostLines,
+    Counter::StaticRequests,
+];
+
+/// Sums of counters and, by address of the listener, of histograms.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// In the order of [`SUMMED`].
+    pub counters: [u64; SUMMED.len()],
+    /// The words of the histograms.
+    pub listeners: BTreeMap<String, Vec<u64>>,
+    /// Requests ended by their deadline.
+    pub harakiri: u64,
+}
+
+impl Ledger {
+    /// Adds what a process has counted.
+    pub fn absorb<'a>(&mut self, row: &Slot<'_>, addresses: impl Iterator<Item = &'a str>) {
+        for (sum, counter) in self.counters.iter_mut().zip(SUMMED) {
+            *sum += row.counter(counter).load(Relaxed);
+        }
+        for (number, address) in addresses.enumerate() {
+            if !self.listeners.contains_key(address) {
+                self.listeners.insert(address.to_owned(), vec![0; LISTENER_WORDS]);
+            }
+            let Some(sums) = self.listeners.get_mut(address) else { continue };
+            for (sum, word) in sums.iter_mut().zip(row.listener(number)) {
+                *sum += word.load(Relaxed);
+            }
+        }
+    }
+
+    /// The sums with those of all processes that still run.
+    #[must_use]
+    pub fn with_the_living(&self, view: &View<'_>) -> Self {
+        let mut all = self.clone();
+        for worker in view.workers.values() {
+            let Some(generation) = view.generations.get(&worker.generation) else { continue };
+            if let Some(row) = generation.scoreboard.slot(worker.slot) {
+                all.absorb(&row, generation.listeners.iter().map(|bound| bound.address.as_str()));
+            }
+        }
+        all
+    }
+}
