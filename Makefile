@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run install prepare test fmt clippy unit tidy versions peers python-tests conformance bench profile instructions microbench images clean tools
+.PHONY: help run install prepare test fmt clippy unit tidy versions peers python-tests conformance differential bench profile instructions microbench images clean tools
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -61,7 +61,7 @@ run: prepare
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
-test: fmt clippy unit tidy prepare peers versions conformance python-tests
+test: fmt clippy unit tidy prepare peers versions differential conformance python-tests
 
 fmt:
 	@echo "== cargo fmt"; $(CARGO) fmt --all --check
@@ -88,6 +88,12 @@ versions: tools
 
 conformance:
 	@echo "== conformance with uWSGI"; $(PYTEST) conformance --margrave=$(BIN)/margrave --uwsgi=$(PEERS)/bin/uwsgi
+
+# The HTTP/1 decoders beside h11, on made-up connections: every disagreement needs a reason. `SECONDS_OF_IT=600` for longer.
+SECONDS_OF_IT ?= 15
+differential: tools
+	@echo "== HTTP/1 beside h11"; $(CARGO) build --quiet -p margrave-wire --example outcomes
+	@$(BIN)/python fuzz/differential.py --outcomes $(TARGET)/debug/examples/outcomes --seconds $(SECONDS_OF_IT)
 
 # What pip builds is looked at alone: a compiler beside them would disturb the tests that measure time.
 python-tests:
