@@ -121,7 +121,7 @@ def meaning(fault):
 REASONS = [
     # Margrave refuses.
     ("lines end in CR LF alone (RFC 9112, 2.2 allows LF)", lambda data, ours, theirs: ours.why == "LineEnd" and NAKED.search(data)),
-    ("no folded fields (RFC 9112, 5.2)", lambda data, ours, theirs: ours.why in ("FieldFolded", "Trailer") and FOLDED.search(data)),
+    ("no folded fields (RFC 9112, 5.2)", lambda data, ours, theirs: ours.why in ("FieldFolded", "Trailer", "ContentLength", "TransferEncoding", "Expectation") and FOLDED.search(data)),
     ("no control characters in values (RFC 9110, 5.5)", lambda data, ours, theirs: ours.why in ("FieldValue", "Trailer", "Chunk") and CONTROL.search(data)),
     ("a chunk's line has no naked CR or LF (RFC 9112, 7.1)", lambda data, ours, theirs: ours.why in ("Chunk", "Trailer") and NAKED.search(data)),
     ("no space in a chunk's line but in its extension (RFC 9112, 7.1)", lambda data, ours, theirs: ours.why == "Chunk" and re.search(rb"[0-9A-Fa-f][ \t]+(;|\r\n)", data)),
