@@ -77,6 +77,14 @@ impl ControlServer {
         (server, warnings)
     }
 
+    /// One that nobody reaches: its names are another master's.
+    #[must_use]
+    pub fn closed(settings: &Settings) -> Self {
+        let users = [process::effective_user(); 2];
+        let (clients, next) = (BTreeMap::new(), 0);
+        Self { bound: None, _registration: None, name: name(settings), users, clients, next }
+    }
+
     /// Watches for clients.
     ///
     /// # Errors

@@ -28,6 +28,10 @@ pub enum Event {
     Watch,
     /// A connection waits on a listener while there is no worker.
     Connection,
+    /// The master that is to replace this one has spoken, or has gone.
+    Successor,
+    /// The master that this one replaces has spoken, or has gone.
+    Predecessor,
     /// Somebody wants the stacks of this worker.
     Tracebacker(u32),
     /// The answer to the request of a check is on its way.
@@ -67,6 +71,10 @@ pub enum Source {
     Listener(u32),
     /// The connection of a check.
     Check,
+    /// The conversation with the master that is to replace this one.
+    Successor,
+    /// The conversation with the master that this one replaces.
+    Predecessor,
     /// A socket that gives the stacks of this worker.
     Tracebacker(u32),
     /// The read end of the log pipe.
@@ -103,6 +111,8 @@ impl Source {
             Self::Listener(number) => (34, number.into()),
             Self::Check => (35, 0),
             Self::Tracebacker(worker) => (36, worker.into()),
+            Self::Successor => (37, 0),
+            Self::Predecessor => (38, 0),
             Self::LogMoved => (7, 0),
             Self::Control => (8, 0),
             Self::ControlClient(number) => (9, number.into()),
@@ -128,6 +138,8 @@ impl Source {
             34 => short.map(Self::Listener),
             35 => Some(Self::Check),
             36 => short.map(Self::Tracebacker),
+            37 => Some(Self::Successor),
+            38 => Some(Self::Predecessor),
             7 => Some(Self::LogMoved),
             8 => Some(Self::Control),
             9 => short.map(Self::ControlClient),
@@ -155,6 +167,8 @@ mod tests {
             Source::Listener(7),
             Source::Check,
             Source::Tracebacker(3),
+            Source::Successor,
+            Source::Predecessor,
             Source::LogMoved,
             Source::Control,
             Source::ControlClient(u32::MAX),

@@ -68,6 +68,7 @@ pub fn policy(settings: &Settings) -> Policy {
         idle: settings.cheaper.idle,
         die_on_idle: settings.cheaper.die_on_idle,
         drain_delay: reload.drain_delay,
+        beside: false,
         check: reload.check.is_some(),
         start_attempts: (host.daemonize.is_some() || host.daemonize2.is_some()).then_some(START_ATTEMPTS),
     }
@@ -319,6 +320,7 @@ fn environment(
     removed.push("MARGRAVE_PACKAGE".into());
     // The service manager listens to us, not to the application.
     removed.push(margrave_sys::notify::VARIABLE.into());
+    removed.push(crate::upgrade::VARIABLE.into());
     if let Some(package) = interpreter.fallback_package() {
         added.push(("MARGRAVE_PACKAGE".into(), package.into()));
     }

@@ -25,6 +25,7 @@ mod stats;
 mod summary;
 mod touch;
 mod tracebacker;
+mod upgrade;
 
 pub use error::StartError;
 pub use start::{run, run_in_place};

@@ -2,6 +2,8 @@
 
 use crate::error::{MAX_LISTENERS, StartError};
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::fs;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
@@ -26,6 +28,16 @@ pub struct Socket {
     pub address: String,
     wanted: Address,
     file: Option<SocketFile>,
+    /// Another master has it now, and sees to its file.
+    given_away: Cell<bool>,
+}
+
+/// A socket as one master describes it to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heirloom {
+    address: String,
+    wanted: Address,
+    file: Option<(PathBuf, u64)>,
 }
 
 /// A socket file that we made: its path, and the inode that proves it is still ours.
@@ -57,7 +69,7 @@ impl Socket {
             }
             _ => None,
         };
-        Ok(Self { fd, address, wanted: settings.address.clone(), file })
+        Ok(Self { fd, address, wanted: settings.address.clone(), file, given_away: Cell::new(false) })
     }
 }
 
@@ -81,7 +93,7 @@ impl Bound {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if let Some(file) = &self.file
+        if let Some(file) = self.file.as_ref().filter(|_| !self.given_away.get())
             && fs::symlink_metadata(&file.path).is_ok_and(|found| found.ino() == file.inode)
         {
             // Its directory may not be ours any more after privileges were dropped; a dead socket file is harmless.
@@ -97,6 +109,38 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// The sockets in use, for the master that is to take over.
+    #[must_use]
+    pub fn heirlooms(&self) -> Vec<(Heirloom, Rc<Socket>)> {
+        let sockets = self.known.iter().filter_map(Weak::upgrade);
+        let describe = |socket: Rc<Socket>| {
+            let file = socket.file.as_ref().map(|file| (file.path.clone(), file.inode));
+            let (address, wanted) = (socket.address.clone(), socket.wanted.clone());
+            (Heirloom { address, wanted, file }, socket)
+        };
+        sockets.map(describe).collect()
+    }
+
+    /// The files of the sockets are another master's affair from now on.
+    pub fn give_away(&self) {
+        self.known.iter().filter_map(Weak::upgrade).for_each(|socket| socket.given_away.set(true));
+    }
+
+    /// Takes over a socket of another master; it is used if the configuration wants its address.
+    #[must_use]
+    pub fn inherit(&mut self, heirloom: Heirloom, fd: OwnedFd) -> Rc<Socket> {
+        let Heirloom { address, wanted, file } = heirloom;
+        let file = file.map(|(path, inode)| SocketFile { path, inode });
+        let socket = Rc::new(Socket { fd, address, wanted, file, given_away: Cell::new(true) });
+        self.known.push(Rc::downgrade(&socket));
+        socket
+    }
+
+    /// The inherited sockets are ours alone now.
+    pub fn keep(&self) {
+        self.known.iter().filter_map(Weak::upgrade).for_each(|socket| socket.given_away.set(false));
+    }
+
     /// The sockets of a configuration in its order. Those that exist for the same address are shared, whatever was
     /// spoken on them before.
     ///

@@ -11,6 +11,7 @@ use crate::listeners::{Bound, Listeners};
 use crate::log::{Collector, Log};
 use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
+use crate::upgrade::{self, Predecessor};
 use margrave_config::Settings;
 use margrave_config::settings::{LogSettings, Phase, ProcessSettings};
 use margrave_control::registry::Kind;
@@ -79,7 +80,9 @@ fn detach_if_asked(settings: &Settings, needs_python: bool) -> Result<Promise, i
     if let Some(mask) = host.umask {
         process::set_umask(mask);
     }
-    let Some(path) = host.daemonize.as_ref().or(host.daemonize2.as_ref()) else {
+    let wanted = host.daemonize.as_ref().or(host.daemonize2.as_ref());
+    // The master that this one replaces is a daemon already.
+    let Some(path) = wanted.filter(|_| !upgrade::is_asked_for()) else {
         return Ok(Promise::to_nobody());
     };
     // What can be found out while the operator still watches.
@@ -137,6 +140,7 @@ fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Insta
                 listeners: place.listeners,
                 bound: place.bound,
                 pidfiles: place.pidfiles,
+                predecessor: place.predecessor,
                 promise,
                 hooks,
                 notifier: Notifier::from_environment(),
@@ -158,6 +162,7 @@ struct Place {
     listeners: Listeners,
     bound: Vec<Rc<Bound>>,
     pidfiles: Vec<Pidfile>,
+    predecessor: Option<Predecessor>,
 }
 
 fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<Place, StartError> {
@@ -166,9 +171,14 @@ fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<P
     let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
     let mut listeners = Listeners::default();
+    let predecessor = Predecessor::find(&mut listeners)?;
     let (pidfiles, (bound, stats, (control, warnings))) =
         settle_in(settings, "uWSGI master", hooks, |settings| {
             let bound = listeners.resolve(&settings.listen, host.vacuum)?;
+            if predecessor.is_some() {
+                // These have names, which are still the running master's.
+                return Ok((bound, None, (ControlServer::closed(settings), Vec::new())));
+            }
             let stats = StatsServer::bind(&settings.stats, host.vacuum)?;
             Ok((bound, stats, ControlServer::open(settings, version)))
         })?;
@@ -180,7 +190,7 @@ fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<P
     let collector = Collector::new(&settings.log)?;
     warn_of_backlog(settings, &log);
     warnings.iter().for_each(|warning| log.say(Level::Warning, warning));
-    Ok(Place { log, collector, stats, control, signals, listeners, bound, pidfiles })
+    Ok(Place { log, collector, stats, control, signals, listeners, bound, pidfiles, predecessor })
 }
 
 /// Log files, pidfiles, hooks and the root directory before and after privileges are given up, and the title. `bind`
@@ -197,7 +207,9 @@ fn settle_in<T>(
         redirect("logto", path, log)?;
     }
     let mut pidfiles = Vec::new();
-    if let Some(path) = &host.pidfile {
+    // Beside a master that serves, its names and its root are there already.
+    let is_alone = !upgrade::is_asked_for();
+    if let Some(path) = host.pidfile.as_ref().filter(|_| is_alone) {
         pidfiles.push(Pidfile::write("pidfile", path, host.vacuum)?);
     }
     if log.file_chown {
@@ -214,7 +226,7 @@ fn settle_in<T>(
     let teller = Log::new(log.date.clone());
     hooks.wait(&settings.hooks, &teller)?;
     hooks.run(Phase::PreJail, &settings.hooks, &teller)?;
-    if let Some(root) = &host.chroot {
+    if let Some(root) = host.chroot.as_ref().filter(|_| is_alone) {
         let entered = margrave_sys::privileges::change_root(root);
         entered.map_err(|error| StartError::Root { root: root.clone(), error })?;
     }
@@ -238,7 +250,7 @@ fn settle_in<T>(
     if let Some(path) = &log.logto2 {
         redirect("logto2", path, log)?;
     }
-    if let Some(path) = &host.pidfile2 {
+    if let Some(path) = host.pidfile2.as_ref().filter(|_| is_alone) {
         pidfiles.push(Pidfile::write("pidfile2", path, host.vacuum)?);
     }
     hooks.settle(&host.chdir);

@@ -3,7 +3,8 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn pid_of(pid: i32) -> io::Result<Pid> {
     // Zero and negative numbers mean groups, to which nothing here is ever sent.
@@ -16,6 +17,24 @@ fn pid_of(pid: i32) -> io::Result<Pid> {
 /// When there is no such process, or no descriptor left.
 pub fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid_of(pid)?, PidfdFlags::empty())?)
+}
+
+/// Whether the inherited descriptor has an owner.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the one descriptor that this process has inherited under a number it was told; it is not inherited further.
+///
+/// # Errors
+/// The second time, when nothing is open under that number, and for the standard descriptors.
+pub fn take_inherited(number: i32) -> io::Result<OwnedFd> {
+    if number <= 2 || TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let copy = crate::file::duplicate(number)?;
+    // SAFETY: open (it could be duplicated), inherited through exec for this purpose, and taken once: nobody else in
+    // this process owns it. Dropped here, so that only the close-on-exec copy stays.
+    drop(unsafe { OwnedFd::from_raw_fd(number) });
+    Ok(copy.into())
 }
 
 /// Reaps child `pid` if it has ended; its raw wait status.

@@ -104,6 +104,8 @@ pub enum Event {
     Sample(ForkId, Sample),
     /// Stop when what is in flight has been answered.
     Stop,
+    /// The same without announcing it: another instance has taken over.
+    Retire,
     /// Stop at once.
     Halt,
     /// A time given by [`Supervisor::poll_timeout`] has come.

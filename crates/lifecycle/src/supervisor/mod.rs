@@ -194,6 +194,7 @@ impl Supervisor {
             Event::Pause(pause) => self.pause(pause, commands),
             Event::Load(load) => self.handle_load(now, &load, commands),
             Event::Stop => self.take_leave(now, commands),
+            Event::Retire => self.stop(now, false, commands),
             Event::Halt => self.stop(now, true, commands),
             Event::Timeout => {}
         }
@@ -411,7 +412,10 @@ impl Supervisor {
         {
             // At the start there is nothing to fall back on: trying again is better, unless somebody waits for the outcome.
             let attempts = pool.policy.start_attempts.filter(|_| pool.origin == Origin::First);
-            if pool.origin != Origin::First || attempts.is_some_and(|most| failures >= most) {
+            if pool.origin != Origin::First
+                || pool.policy.beside
+                || attempts.is_some_and(|most| failures >= most)
+            {
                 let why = alloc::format!("worker {} {ended} before it was ready", process.worker);
                 self.candidate_failed(now, EXIT_START_FAILED, why, commands);
             }

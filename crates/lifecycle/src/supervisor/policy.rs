@@ -59,6 +59,8 @@ pub struct Policy {
     pub die_on_idle: bool,
     /// Time between the word that a stop is near and its beginning.
     pub drain_delay: Duration,
+    /// Another instance serves until this one is whole, which therefore starts as a new generation would.
+    pub beside: bool,
     /// A reload must answer a request of ours before it takes over.
     pub check: bool,
 }
@@ -91,6 +93,7 @@ impl Default for Policy {
             idle: None,
             die_on_idle: false,
             drain_delay: Duration::ZERO,
+            beside: false,
             check: false,
         }
     }

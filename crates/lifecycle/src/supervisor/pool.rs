@@ -164,7 +164,8 @@ impl Pool {
         Self {
             number,
             origin,
-            checked: origin != Origin::Reload || !policy.check,
+            checked: !(policy.check
+                && (origin == Origin::Reload || origin == Origin::First && policy.beside)),
             policy,
             phase: Phase::Loading,
             zygote: Zygote::Loading,
@@ -180,7 +181,12 @@ impl Pool {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let waiting =
             matches!(self.phase, Phase::Loading | Phase::Starting | Phase::Checking | Phase::Receding);
-        (waiting && self.origin != Origin::First).then(|| self.progress + self.policy.reload_deadline)
+        (waiting && !self.is_alone()).then(|| self.progress + self.policy.reload_deadline)
+    }
+
+    /// Nothing else serves before it does, so that every worker is welcome as soon as it is ready.
+    pub(super) fn is_alone(&self) -> bool {
+        self.origin == Origin::First && !self.policy.beside
     }
 
     /// Workers that are wanted.

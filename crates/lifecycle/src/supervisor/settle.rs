@@ -127,7 +127,7 @@ impl Supervisor {
             return;
         };
         let (ready, all) = self.readiness(pool);
-        if !(all || pool.origin == Origin::First && ready > 0) {
+        if !(all || pool.is_alone() && ready > 0) {
             return;
         }
         let (origin, manner, took) = (pool.origin, pool.manner, now.saturating_sub(pool.started));
@@ -296,7 +296,7 @@ impl Supervisor {
         let pool = self.pools.get_mut(&generation)?;
         // Clients meet a generation when it takes over, not before.
         let early = pool.pace == Pace::Together || !pool.checked;
-        let shut = pool.phase != Phase::Live && pool.origin != Origin::First && early;
+        let shut = pool.phase != Phase::Live && !pool.is_alone() && early;
         let seat = pool.seat(worker)?;
         let respawn = seat.spawned;
         seat.spawned += 1;

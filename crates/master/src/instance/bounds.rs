@@ -35,8 +35,13 @@ impl Instance {
         if self.parts.promise.is_open() {
             let took = monotonic().saturating_sub(self.started);
             self.parts.log.say(Level::Info, &format!("serves after {:.2} s", took.as_secs_f64()));
-            self.parts.notifier.tell(&format!("READY=1\nMAINPID={}\nSTATUS=serves", process::id()));
-            self.write_safe_pidfile();
+            let live = self.supervisor.live().and_then(|live| self.generations.get(&live));
+            if let (Some(predecessor), Some(live)) = (&mut self.parts.predecessor, live) {
+                predecessor.announce(&live.adoption);
+            } else {
+                self.parts.notifier.tell(&format!("READY=1\nMAINPID={}\nSTATUS=serves", process::id()));
+                self.write_safe_pidfile();
+            }
             self.parts.promise.kept();
             self.begin_hooks(Phase::MasterStart);
         }
@@ -72,7 +77,8 @@ impl Instance {
         let mut signal = Signal::TERM;
         loop {
             while process::reap().is_some() {}
-            let strays = process::children_of_our_group();
+            let mut strays = process::children_of_our_group();
+            strays.retain(|pid| self.successor.as_ref().is_none_or(|successor| successor.pid != *pid));
             if strays.is_empty() {
                 return;
             }

@@ -27,6 +27,8 @@ impl Instance {
             Source::Watch => self.handle(Event::Watch),
             Source::Listener(_) => self.handle(Event::Connection),
             Source::Check => self.handle(Event::Check),
+            Source::Successor => self.handle(Event::Successor),
+            Source::Predecessor => self.handle(Event::Predecessor),
             Source::Tracebacker(worker) => self.handle(Event::Tracebacker(worker)),
             Source::Log => self.handle(Event::Log),
             Source::Control => self.handle(Event::Control),
@@ -113,6 +115,8 @@ impl Instance {
             Event::Watch => self.watch.read(monotonic()),
             Event::Connection => self.tell(supervisor::Event::Connection),
             Event::Check => self.read_check(),
+            Event::Successor => self.read_successor(),
+            Event::Predecessor => self.read_predecessor(),
             Event::Tracebacker(worker) => self.trace_worker(worker),
             Event::Log => {
                 if let Some(collector) = &mut self.parts.collector {

@@ -17,6 +17,7 @@ mod orders;
 mod perform;
 mod processes;
 mod reload;
+mod upgrade;
 
 use crate::Reload;
 use crate::check::Check;
@@ -36,11 +37,12 @@ use crate::scoreboard::Scoreboards;
 use crate::stats::{Ledger, Pushers, StatsServer};
 use crate::touch::Touch;
 use crate::tracebacker::Tracebacker;
+use crate::upgrade::{Predecessor, Successor};
 use inquiry::Inquiry;
 use margrave_config::Settings;
 use margrave_lifecycle::message::{ForkId, MAX_MESSAGE};
 use margrave_lifecycle::order::Order;
-use margrave_lifecycle::supervisor::{self, Level, Supervisor};
+use margrave_lifecycle::supervisor::{self, Level, Policy, Supervisor};
 use margrave_sys::clock::{monotonic, wall};
 use margrave_sys::notify::Notifier;
 use margrave_sys::poller::{Events, Poller, Waker};
@@ -48,6 +50,7 @@ use margrave_sys::process;
 use margrave_sys::signal::Signals;
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -83,6 +86,8 @@ pub struct Parts {
     pub bound: Vec<Rc<Bound>>,
     /// Pidfiles written so far.
     pub pidfiles: Vec<Pidfile>,
+    /// The master that this one replaces.
+    pub predecessor: Option<Predecessor>,
     /// Told when the instance serves.
     pub promise: Promise,
     /// Hooks of the master.
@@ -108,6 +113,10 @@ pub struct Instance {
     fifos: Fifos,
     watch: FileWatch,
     tracebacker: Tracebacker,
+    /// Where this executable was at the start; another one may be there by now.
+    executable: Option<PathBuf>,
+    /// The master that is to replace this one.
+    successor: Option<Successor>,
     /// The check that waits for its answer.
     check: Option<Check>,
     /// Listeners that are watched while there is no worker.
@@ -163,9 +172,18 @@ impl Instance {
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touched = beside::watch(&parts.settings.hooks);
         let touch = inlets::touches(&parts.settings);
-        let fifos = Fifos::open(&parts.settings, &poller)?;
+        // What has a name is another master's until it lets go.
+        let is_alone = parts.predecessor.is_none();
+        let fifos = if is_alone { Fifos::open(&parts.settings, &poller)? } else { Fifos::default() };
+        if let Some(predecessor) = &parts.predecessor {
+            let added = poller.add_readable(predecessor, Source::Predecessor.token());
+            added.map_err(StartError::system("watch the running master"))?;
+        }
         let seed = u64::try_from(wall().as_micros()).unwrap_or(1);
-        let tracebacker = Tracebacker::open(&parts.settings, &poller)?;
+        let tracebacker = match is_alone {
+            true => Tracebacker::open(&parts.settings, &poller)?,
+            false => Tracebacker::default(),
+        };
         let mut instance = Self {
             parts,
             supervisor: Supervisor::new(seed),
@@ -179,6 +197,8 @@ impl Instance {
             fifos,
             watch: FileWatch::default(),
             tracebacker,
+            executable: std::env::current_exe().ok(),
+            successor: None,
             check: None,
             awaited: Vec::new(),
             inquiries: BTreeMap::new(),
@@ -205,7 +225,8 @@ impl Instance {
     /// Runs until the instance has ended; its exit code.
     pub fn run(mut self) -> i32 {
         self.start_log();
-        self.tell(supervisor::Event::Start(policy(&self.parts.settings)));
+        let beside = self.parts.predecessor.is_some();
+        self.tell(supervisor::Event::Start(Policy { beside, ..policy(&self.parts.settings) }));
         let mut events = Events::with_capacity(64);
         let (code, reason) = loop {
             if let Some(exit) = self.exit.take() {
@@ -229,6 +250,7 @@ impl Instance {
         };
         self.end_hooks();
         self.end_strays();
+        let code = self.stay_for_successor().unwrap_or(code);
         if let Some(collector) = &mut self.parts.collector {
             collector.finish(&self.parts.log);
         }

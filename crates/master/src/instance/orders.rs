@@ -33,7 +33,7 @@ impl Instance {
             Order::ToggleSubscriptions => Outcome::refused("this instance subscribes to no router"),
             Order::Statistics => self.log_statistics(),
             Order::Status => Outcome::done(self.status()),
-            Order::Upgrade => Outcome::refused(format!("`{order}` is not built yet")),
+            Order::Upgrade => self.upgrade(cause),
         }
     }
 

@@ -78,7 +78,9 @@ impl Instance {
 
     fn drain(&mut self, id: ForkId, heir: Option<u32>, mercy: Duration) {
         let mercy_ms = u64::try_from(mercy.as_millis()).unwrap_or(u64::MAX);
-        let adoption = heir.and_then(|heir| self.generations.get(&heir)).map(|heir| &heir.adoption);
+        let of_heir = heir.and_then(|heir| self.generations.get(&heir)).map(|heir| &heir.adoption);
+        let adoption =
+            of_heir.or_else(|| self.successor.as_ref().and_then(|successor| successor.adoption.as_ref()));
         let message = ToWorker::Drain { mercy_ms, adopt: adoption.is_some() };
         let descriptors: Vec<BorrowedFd<'_>> = adoption.into_iter().map(Channel::as_fd).collect();
         if let Some(worker) = self.workers.get(&id) {

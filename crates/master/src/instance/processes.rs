@@ -112,6 +112,9 @@ impl Instance {
         if self.reaped_beside(pid, ending) {
             return;
         }
+        if self.successor_reaped(pid, ending) {
+            return;
+        }
         // A worker whose zygote has gone before it; anything else is a descendant that its parent left behind.
         let worker = self.workers.iter().find(|(_, worker)| worker.pid == Some(pid));
         if let Some(id) = worker.map(|(id, _)| *id) {
