@@ -15,6 +15,7 @@ from harness.site import prepare_django
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+PROTOCOLS = ("uwsgi", "http", "http-socket", "http11-socket")
 
 
 def pytest_addoption(parser):
@@ -41,7 +42,7 @@ class Pair:
                 pytest.exit(f"there is no {path}: run `make test`, or give --{name} PATH", 2)
         self.place = {"uwsgi": {}, "margrave": {}}
 
-    def start(self, *words, cwd=None, protocols=("uwsgi", "http", "http-socket", "http11-socket")):
+    def start(self, *words, cwd=None, protocols=PROTOCOLS):
         for name, executable in self.executables.items():
             places = self.place[name]
             places.update({protocol: free_address() for protocol in protocols})
@@ -85,7 +86,7 @@ def pair(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def capture(pair):
     """The capture application at the root of both servers."""
-    pair.start("--chdir", HERE, "--wsgi-file", "capture.py")
+    pair.start("--chdir", HERE, "--wsgi-file", "capture.py", protocols=(*PROTOCOLS, "fastcgi-socket", "scgi-socket"))
     if nginx_module.executable():
         pair.front()
     return pair

@@ -4,6 +4,7 @@ import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+from harness import fastcgi
 from harness.address import connect
 from harness.http import Broken, Reader
 
@@ -24,6 +25,16 @@ def send(address, data, method="GET", finish=False):
             except OSError:
                 pass  # refused before all was read; the answer may be there all the same
             return observation(Reader(link).response(method))
+    except (Broken, OSError):
+        return {"answer": "none"}
+
+
+def send_gateway(address, data, unwrap):
+    """The same for SCGI and FastCGI, whose answers end with the connection; `unwrap` makes a CGI answer of them."""
+    try:
+        with connect(address, SILENCE) as link:
+            link.sendall(data)
+            return observation(fastcgi.as_response(unwrap(Reader(link).rest())))
     except (Broken, OSError):
         return {"answer": "none"}
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 from conftest import HERE
-from observe import Neutral, compare, send, side_by_side
+from harness import fastcgi
+from observe import Neutral, compare, send, send_gateway, side_by_side
 
 
 def load(name):
@@ -33,6 +34,16 @@ def test_http_request_is_seen_alike(capture, protocol, entry):
 @pytest.mark.parametrize("protocol, entry", parameters("uwsgi", "uwsgi", "unix"))
 def test_uwsgi_packet_is_seen_alike(capture, protocol, entry):
     check(capture, "environ", protocol, entry)
+
+
+@pytest.mark.parametrize("protocol, entry", [*parameters("fastcgi", "fastcgi"), *parameters("scgi", "scgi")])
+def test_request_of_a_gateway_is_seen_alike(capture, protocol, entry):
+    data = entry["request"].encode("latin-1")
+    places = capture.addresses(f"{protocol}-socket")
+    unwrap = fastcgi.decode if protocol == "fastcgi" else bytes
+    observed = side_by_side(lambda address: send_gateway(address, data, unwrap), places)
+    found = compare(f"environ/{protocol}/{entry['case']}", *observed, Neutral(*places))
+    assert not found, "\n".join(["uWSGI -> Margrave", *found])
 
 
 @pytest.mark.parametrize("protocol, entry", parameters("special-variables", "uwsgi"))
