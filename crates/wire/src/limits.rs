@@ -1,5 +1,7 @@
 //! Bounds on what a decoder accepts; each has a name, a default and a status.
 
+use crate::Fault;
+
 /// Bounds on one request. Every one has the status with which a larger request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -20,6 +22,13 @@ pub struct Limits {
     pub chunk_line: usize,
     /// Bytes of all trailers of one body together (431).
     pub trailers: usize,
+}
+
+impl Limits {
+    /// Whether a head of so many bytes is taken; where its size is told before it comes, it is refused by that.
+    pub(crate) fn check_head(&self, size: usize) -> Result<(), Fault> {
+        if size > self.head { Err(Fault::HeadTooLarge) } else { Ok(()) }
+    }
 }
 
 impl Default for Limits {

@@ -3,6 +3,7 @@
 //! A `Request` is reused from one request to the next, so that a warm connection allocates nothing.
 //! Names and values are bytes as they came; nothing here decides what they mean to an application.
 
+use crate::Peer;
 pub use crate::known::Known;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -161,6 +162,12 @@ impl Request {
         self.keep_alive = false;
         self.expect_continue = false;
         self.head_len = 0;
+    }
+
+    /// Empties the request for one that `peer` sends.
+    pub(crate) fn begin(&mut self, peer: &Peer<'_>) {
+        self.clear();
+        self.trusted = peer.trusted;
     }
 
     /// Adds a variable. A name that is there already is there twice; the last one is found.

@@ -221,3 +221,53 @@ fn an_answer_beyond_the_bound_of_its_file_waits_for_the_client() {
     assert_eq!(answer.body.len(), 20_000_000);
     assert_eq!(read_answer(&mut next).body, b"hello");
 }
+
+/// Lets a client send a byte every now and then, until nobody takes them.
+fn drip(client: &TcpStream) -> std::thread::JoinHandle<()> {
+    let mut client = client.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let began = Instant::now();
+        while client.write_all(b"x").is_ok() && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
+}
+
+#[test]
+fn a_body_that_drips_slower_than_the_minimum_rate_is_given_up() {
+    for (min_rate, expected) in [(1_000_000, 408), (0, 200)] {
+        let worker =
+            Worker::start(Options { io_timeout: Duration::from_millis(300), min_rate, ..Options::default() });
+        for expects in ["", "Expect: 100-continue\r\n"] {
+            let mut client = worker.connect();
+            write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\n{expects}Content-Length: 50\r\n\r\n").unwrap();
+            if !expects.is_empty() {
+                assert!(is_told_to_continue(&mut client));
+            }
+            let dripping = drip(&client);
+            assert_eq!(read_answer(&mut client).status, expected, "{min_rate} {expects}");
+            drop(client.shutdown(Shutdown::Both));
+            dripping.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_taken_slower_than_the_minimum_rate_is_given_up() {
+    let worker = Worker::start(Options {
+        threads: 2,
+        io_timeout: Duration::from_millis(400),
+        min_rate: 1 << 40,
+        ..Options::default()
+    });
+    let mut client = worker.connect();
+    write!(client, "GET /file?30000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let (mut taken, mut buffer) = (0, vec![0; 200_000]);
+    // Never silent for long, and too slow all the same.
+    while let Ok(count @ 1..) = client.read(&mut buffer) {
+        taken += count;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(taken < 30_000_000);
+    assert_eq!(worker.open_requests(), 0);
+}

@@ -29,6 +29,7 @@ pub struct Options<'a> {
     pub body_file: u64,
     pub drain_limit: u64,
     pub write_file: u64,
+    pub min_rate: u64,
     pub write_buffer: usize,
     pub io_timeout: Duration,
     pub harakiri: Option<Duration>,
@@ -53,6 +54,7 @@ impl Default for Options<'_> {
             body_file: 128 << 20,
             drain_limit: 1 << 20,
             write_file: 256 << 20,
+            min_rate: 100,
             write_buffer: 1 << 20,
             io_timeout: Duration::from_secs(30),
             harakiri: None,
@@ -74,6 +76,7 @@ fn settings(options: &Options<'_>) -> Settings {
     settings.process.harakiri = options.harakiri;
     settings.http.body_memory = options.body_memory;
     settings.http.body_file = options.body_file;
+    settings.http.min_rate = options.min_rate;
     settings.http.write_file = options.write_file;
     settings.http.drain_limit = options.drain_limit;
     settings.http.write_buffer = options.write_buffer;

@@ -447,12 +447,11 @@ impl Decoder {
     }
 
     fn fill(&mut self, limits: &Limits, peer: &Peer<'_>, request: &mut Request) -> Result<(), Fault> {
-        request.clear();
+        request.begin(peer);
         let params = core::mem::take(&mut self.params);
         if params.is_empty() {
             return Err(Fault::ParamsEmpty);
         }
-        request.trusted = peer.trusted;
         request.head_len = params.len();
         request.keep_alive = self.keep;
         for pair in Pairs::new(&params) {

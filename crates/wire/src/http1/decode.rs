@@ -31,8 +31,7 @@ pub fn decode(
     peer: &Peer<'_>,
     request: &mut Request,
 ) -> Result<Decoded, WireError> {
-    request.clear();
-    request.trusted = peer.trusted;
+    request.begin(peer);
     let start = empty_lines(input)?;
     let mut line = input;
     if let Some(end) = start.checked_add(limits.head) {

@@ -16,7 +16,7 @@ pub fn decode(
     peer: &Peer<'_>,
     request: &mut Request,
 ) -> Result<Decoded, WireError> {
-    request.clear();
+    request.begin(peer);
     let Some((length, start)) = netstring_length(input, limits)? else { return Ok(Decoded::Incomplete) };
     let end = start + length;
     let (Some(strings), Some(&comma)) = (input.get(start..end), input.get(end)) else {
@@ -25,7 +25,6 @@ pub fn decode(
     if comma != b',' {
         return Err(WireError::new(Fault::Netstring, end));
     }
-    request.trusted = peer.trusted;
     request.head_len = end + 1;
     pairs(strings, start, limits, peer, request)?;
     if request.find(b"SCGI") != Some(b"1") {
@@ -44,10 +43,10 @@ fn netstring_length(input: &[u8], limits: &Limits) -> Result<Option<(usize, usiz
             b'0'..=b'9' if position < LENGTH_DIGITS && (position == 0 || length > 0) => {
                 length = length.saturating_mul(10).saturating_add(usize::from(byte - b'0'));
             }
-            b':' if position > 0 && length > limits.head => {
-                return Err(WireError::new(Fault::HeadTooLarge, 0));
+            b':' if position > 0 => {
+                limits.check_head(length).map_err(|fault| WireError::new(fault, 0))?;
+                return Ok(Some((length, position + 1)));
             }
-            b':' if position > 0 => return Ok(Some((length, position + 1))),
             _ => return Err(WireError::new(Fault::Netstring, position)),
         }
     }

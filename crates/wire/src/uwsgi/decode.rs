@@ -38,7 +38,7 @@ pub fn decode(
     peer: &Peer<'_>,
     request: &mut Request,
 ) -> Result<Decoded, WireError> {
-    request.clear();
+    request.begin(peer);
     let Some(&modifier1) = input.first() else { return Ok(Decoded::Incomplete) };
     if let Some(name) = not_served(modifier1) {
         return Err(WireError::new(Fault::Modifier(modifier1, name), 0));
@@ -47,9 +47,7 @@ pub fn decode(
         return Ok(Decoded::Incomplete);
     };
     let size = usize::from(u16::from_le_bytes([low, high]));
-    if size > limits.head {
-        return Err(WireError::new(Fault::HeadTooLarge, 1));
-    }
+    limits.check_head(size).map_err(|fault| WireError::new(fault, 1))?;
     let Some(block) = rest.get(..size) else { return Ok(Decoded::Incomplete) };
     let used = HEADER + size;
     if modifier1 == PING {
@@ -58,7 +56,6 @@ pub fn decode(
     if size == 0 {
         return Err(WireError::new(Fault::PacketEmpty, 1));
     }
-    request.trusted = peer.trusted;
     request.head_len = used;
     pairs(block, limits, peer, request)?;
     variables::conclude(limits, request).map_err(|fault| WireError::new(fault, HEADER))?;
