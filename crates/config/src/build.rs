@@ -22,7 +22,7 @@ mod stats;
 mod values;
 
 use crate::diagnostic::Diagnostic;
-use crate::loader::Reading;
+use crate::loader::{Reading, Setting};
 use crate::settings::{OptValue, Settings};
 use crate::world::World;
 use values::Values;
@@ -31,6 +31,8 @@ use values::Values;
 pub struct Built {
     /// The settings; of use only when no finding is an error.
     pub settings: Settings,
+    /// What they were built from, as it was read.
+    pub read: Vec<Setting>,
     /// Notices, warnings and errors.
     pub findings: Vec<Diagnostic>,
 }
@@ -45,7 +47,8 @@ pub fn build(reading: &Reading, world: &dyn World) -> Built {
     forms::check_kinds(&mut values);
     listen::add_default(&mut settings);
     directory::enter(&mut settings);
-    Built { settings, findings: values.findings }
+    let findings = values.findings;
+    Built { settings, findings, read: bare }
 }
 
 fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {

@@ -145,7 +145,7 @@ fn forget_later_lines(reading: &mut Reading, errors: &[Diagnostic]) {
 }
 
 /// Reads as [`load`] does and finds everything there is to say: it goes on after problems and obeys no command.
-pub(crate) fn examine(args: &[String], world: &dyn World) -> Vec<Diagnostic> {
+pub(crate) fn examine(args: &[String], world: &dyn World, place: check::Place) -> Vec<Diagnostic> {
     let mut loader = Loader::new(world).for_check();
     let outcome = loader.run(args);
     let mut reading = loader.into_reading();
@@ -154,6 +154,9 @@ pub(crate) fn examine(args: &[String], world: &dyn World) -> Vec<Diagnostic> {
     }
     let built = build::build(&reading, world);
     reading.findings.extend(built.findings);
+    if place == check::Place::Here {
+        reading.findings.extend(check::look(&built.read, world));
+    }
     let is_sound = reading.findings.iter().all(|finding| finding.severity != Severity::Error);
     if is_sound && !has_purpose(&built.settings) {
         let findings = without_purpose(&mut reading).into_findings();

@@ -12,6 +12,7 @@ mod expansion;
 mod files;
 mod slips;
 mod unknown;
+mod unread;
 
 pub use custom::CustomOption;
 pub use files::format_of;
@@ -127,6 +128,8 @@ pub struct Loader<'w> {
     output: Vec<Printed>,
     /// In a check, what would have ended a start; nothing outside checks.
     problems: Option<Vec<Diagnostic>>,
+    /// In a check, the lines of blocks whose condition does not hold.
+    unread: Vec<Entry>,
 }
 
 /// What reading gave.
@@ -187,6 +190,7 @@ impl<'w> Loader<'w> {
             missing_sections: Vec::new(),
             output: Vec::new(),
             problems: None,
+            unread: Vec::new(),
         }
     }
 
@@ -236,6 +240,7 @@ impl<'w> Loader<'w> {
         self.take_effect()?;
         self.check_unknown(inherited)?;
         self.warn_of_unexpanded(inherited);
+        self.check_unread();
         self.answer_get()
     }
 

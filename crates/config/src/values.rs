@@ -118,11 +118,21 @@ pub fn mode(text: &str) -> Result<(u32, Option<String>), String> {
 /// What is wrong and what to do.
 pub fn address(text: &str) -> Result<(Address, Option<String>), String> {
     let (plain, comment) = without_comment(text);
+    let (plain, comment) = match plain.split_once([' ', '\t']) {
+        // `:1717 --stats-http`: uWSGI reads the port as far as it goes.
+        Some((first, _)) if ends_in_port(first) => (first, &text[first.len()..]),
+        _ => (plain, comment),
+    };
     match parse_address(plain)? {
         // uWSGI stops reading at the end of the port; a path goes on to the end of the line.
         address @ Address::Tcp { .. } => Ok((address, trailing(plain, comment))),
         _ => Ok((parse_address(text)?, comment_in_value(comment))),
     }
+}
+
+fn ends_in_port(text: &str) -> bool {
+    let port = text.rsplit_once(':').filter(|_| !text.starts_with(['/', '.', '@'])).map(|(_, port)| port);
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// An address without anything behind it.
@@ -157,6 +167,9 @@ pub fn parse_address(text: &str) -> Result<Address, String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return Ok(Address::Unix(PathBuf::from(text)));
     };
+    if host.contains(',') {
+        return Err(format!("`{text}` names more than one address; write the option once for each"));
+    }
     let port = tcp_port(port, text)?;
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(v6) => v6,

@@ -33,9 +33,14 @@ fn environment(values: &mut Values<'_>, early: &[envdir::Change]) -> (Vec<(Strin
     for change in early {
         envdir::apply(change.clone(), &mut variables, &mut removed);
     }
-    for (name, value) in env(values) {
-        removed.retain(|known| *known != name);
-        variables.push((name, value));
+    for setting in values.all(&["env"]) {
+        match values.assignment(setting) {
+            Some((name, value)) => {
+                removed.retain(|known| known != name);
+                variables.push((name.to_owned(), value.to_owned()));
+            }
+            None => removed.push(setting.text().trim().to_owned()),
+        }
     }
     removed.extend(values.texts("unenv"));
     for setting in values.all(&["envdir"]) {
@@ -48,16 +53,6 @@ fn environment(values: &mut Values<'_>, early: &[envdir::Change]) -> (Vec<(Strin
         }
     }
     (variables, removed)
-}
-
-fn env(values: &mut Values<'_>) -> Vec<(String, String)> {
-    let mut env = Vec::new();
-    for setting in values.all(&["env"]) {
-        if let Some((name, value)) = values.pair(setting, "NAME=value") {
-            env.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    env
 }
 
 /// A log file; uWSGI also takes `host:port` here and logs over UDP.

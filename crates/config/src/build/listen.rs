@@ -1,7 +1,7 @@
 //! Sockets.
 
 use super::values::Values;
-use crate::diagnostic::Origin;
+use crate::diagnostic::{Origin, Repair};
 use crate::loader::Setting;
 use crate::settings::{Address, ListenSettings, ListenerSettings, Protocol, Settings};
 use crate::values;
@@ -39,17 +39,6 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
             address => address,
         };
         warn_of_numeric_path(values, setting, &address);
-        let is_free_port = matches!(address, Address::Tcp { port: 0, .. });
-        if let Some(earlier) = listeners.iter().find(|earlier| earlier.address == address && !is_free_port) {
-            let message = format!(
-                "{} is taken already by `{}` at {}; remove one of them",
-                setting.text(),
-                earlier.option,
-                earlier.origin
-            );
-            values.error(setting, message);
-            continue;
-        }
         let protocol = match setting.row.name() {
             "socket" => default_protocol,
             "uwsgi-socket" => Protocol::Uwsgi,
@@ -59,6 +48,23 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
             "scgi-nph-socket" => Protocol::ScgiNph,
             _ => Protocol::Http,
         };
+        let is_free_port = matches!(address, Address::Tcp { port: 0, .. });
+        if let Some(earlier) = listeners.iter().find(|earlier| earlier.address == address && !is_free_port) {
+            // The same twice is one too many; uWSGI serves on with the first.
+            let is_same = earlier.protocol == protocol && earlier.option == setting.name;
+            let message = format!(
+                "{} is taken already by `{}` at {}; remove one of them",
+                setting.text(),
+                earlier.option,
+                earlier.origin
+            );
+            if is_same {
+                values.warn_mended(setting, message, Some(Repair::CommentOut));
+            } else {
+                values.error(setting, message);
+            }
+            continue;
+        }
         let (option, origin) = (setting.name.clone(), setting.origin.to_string());
         listeners.push(ListenerSettings { protocol, address, option, origin });
     }

@@ -1,6 +1,7 @@
 //! Files answered without Python.
 
 use super::values::Values;
+use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::pattern;
 use crate::settings::{CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, StaticSettings};
@@ -47,7 +48,12 @@ fn maps(values: &mut Values<'_>) -> Vec<(String, PathBuf)> {
         for setting in values.all(&[option]) {
             let Some((mountpoint, path)) = values.pair(setting, "/path=directory") else { continue };
             if !mountpoint.starts_with('/') {
-                values.error(setting, format!("`{mountpoint}` is no path; write /{mountpoint}={path}"));
+                let message = format!(
+                    "`{mountpoint}` is no path, so no request gets there; write /{mountpoint}={path}"
+                );
+                let old = setting.text().to_owned();
+                let repair = Repair::Replace { new: format!("/{old}"), old };
+                values.warn_mended(setting, message, Some(repair));
             } else if path.is_empty() {
                 values.error(setting, "the directory is missing; write it as /path=directory");
             } else if option == "static-map2" {

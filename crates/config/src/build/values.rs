@@ -164,6 +164,19 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// `NAME=value` of `env`; without `=` it removes the variable, as uWSGI does, with a warning.
+    pub fn assignment(&mut self, setting: &'a Setting) -> Option<(&'a str, &'a str)> {
+        let text = setting.text();
+        if text.contains('=') || text.trim().is_empty() {
+            return self.pair(setting, "NAME=value");
+        }
+        let message =
+            format!("`{text}` has no `=`, so the variable is removed; write NAME=value, or `unenv = {text}`");
+        let repair = Repair::Rewrite { name: "unenv".to_owned(), before: String::new() };
+        self.warn_mended(setting, message, Some(repair));
+        None
+    }
+
     fn filled(&mut self, setting: &'a Setting) -> Option<&'a str> {
         let text = setting.text();
         if text.is_empty() {

@@ -6,7 +6,7 @@
 
 use super::edit::{self, Edit};
 use super::overlay::Overlay;
-use super::{CheckReport, CheckRequest, check_named, examine_file, files_of};
+use super::{CheckReport, CheckRequest, Judgement, check_named, examine_file, files_of};
 use crate::diagnostic::{Diagnostic, Origin, Severity};
 use crate::loader::format_of;
 use crate::options::Format;
@@ -54,7 +54,7 @@ pub fn correct(request: &CheckRequest, world: &dyn World, color: bool) -> Result
     let named: Vec<String> = request.files.iter().flat_map(|file| files_of(file, world)).collect();
     let mut fixer = Fixer { overlay: Overlay::new(world), world, counts: BTreeMap::new() };
     for file in &named {
-        fixer.mend(file, request.strict);
+        fixer.mend(file, request.judgement);
     }
     if request.output.is_some() && fixer.counts.len() > 1 {
         let files = fixer.counts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -63,7 +63,7 @@ pub fn correct(request: &CheckRequest, world: &dyn World, color: bool) -> Result
             fixer.counts.len()
         ));
     }
-    let mut report = check_named(&named, request.strict, &fixer.overlay);
+    let mut report = check_named(&named, request.judgement, &fixer.overlay);
     let corrected = fixer.copies(&named, request.output.as_deref());
     // Lines are those of the copies from here on, so that is what they are called.
     for copy in &corrected {
@@ -98,15 +98,15 @@ struct Proposal {
 type Identity = (String, String, String);
 
 impl Fixer<'_> {
-    fn mend(&mut self, file: &str, strict: bool) {
+    fn mend(&mut self, file: &str, judgement: Judgement) {
         let mut hopeless = HashSet::new();
         for _ in 0..MAX_ROUNDS {
-            let found = examine_file(file, strict, &self.overlay);
+            let found = examine_file(file, judgement, &self.overlay);
             let proposals = proposals(&found, &hopeless);
             if proposals.is_empty() {
                 return;
             }
-            self.settle(file, strict, &found, &proposals, &mut hopeless);
+            self.settle(file, judgement, &found, &proposals, &mut hopeless);
         }
     }
 
@@ -114,7 +114,7 @@ impl Fixer<'_> {
     fn settle(
         &mut self,
         file: &str,
-        strict: bool,
+        judgement: Judgement,
         before: &[Diagnostic],
         proposals: &[Proposal],
         hopeless: &mut HashSet<(Identity, u32)>,
@@ -132,7 +132,7 @@ impl Fixer<'_> {
         for (name, text) in texts {
             self.overlay.write(&name, text);
         }
-        let after = examine_file(file, strict, &self.overlay);
+        let after = examine_file(file, judgement, &self.overlay);
         if is_better(before, &after, &applied) {
             for proposal in &applied {
                 *self.counts.entry(proposal.file.clone()).or_default() += 1;
@@ -150,11 +150,11 @@ impl Fixer<'_> {
             return;
         }
         let (first, second) = applied.split_at(applied.len() / 2);
-        self.settle(file, strict, before, first, hopeless);
-        let now = examine_file(file, strict, &self.overlay);
+        self.settle(file, judgement, before, first, hopeless);
+        let now = examine_file(file, judgement, &self.overlay);
         // Lines may have moved: what is left of the second half comes again in the next round.
         if now.len() == before.len() {
-            self.settle(file, strict, &now, second, hopeless);
+            self.settle(file, judgement, &now, second, hopeless);
         }
     }
 

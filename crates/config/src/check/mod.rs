@@ -6,9 +6,11 @@
 mod edit;
 mod fix;
 mod overlay;
+mod place;
 mod render;
 
 pub use fix::{Corrected, FixReport, correct};
+pub(crate) use place::look;
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, Topic};
 use crate::envdir;
@@ -28,16 +30,35 @@ pub struct CheckRequest {
     pub files: Vec<String>,
     /// Whether the report is JSON.
     pub json: bool,
-    /// Whether warnings count as errors.
-    pub strict: bool,
+    /// How the files are judged.
+    pub judgement: Judgement,
     /// Whether corrected copies are wanted.
     pub fix: bool,
     /// Where the corrected copy goes (`-` for standard output) instead of beside the file.
     pub output: Option<String>,
 }
 
+/// How files are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether warnings count as errors.
+    pub strict: bool,
+    /// Where the configuration runs.
+    pub place: Place,
+}
+
+/// Where a configuration runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine: what it names must be there.
+    #[default]
+    Here,
+    /// On another machine (`--elsewhere`): nobody looks for directories and files.
+    Elsewhere,
+}
+
 /// How `margrave check` is called.
-pub const USAGE: &str = "usage: margrave check FILE... [--json] [--strict] [--fix [-o OUTPUT]]";
+pub const USAGE: &str = "usage: margrave check FILE... [--json] [--strict] [--elsewhere] [--fix [-o OUTPUT]]";
 
 impl CheckRequest {
     /// Reads the arguments behind `margrave check`.
@@ -52,7 +73,8 @@ impl CheckRequest {
             match argument.as_str() {
                 "--" if is_option => is_option = false,
                 "--json" if is_option => request.json = true,
-                "--strict" if is_option => request.strict = true,
+                "--strict" if is_option => request.judgement.strict = true,
+                "--elsewhere" if is_option => request.judgement.place = Place::Elsewhere,
                 "--fix" if is_option => request.fix = true,
                 "-o" | "--output" if is_option => {
                     let output =
@@ -157,11 +179,11 @@ pub struct CheckReport {
 /// Checks files.
 pub fn check(request: &CheckRequest, world: &dyn World) -> CheckReport {
     let named: Vec<String> = request.files.iter().flat_map(|file| files_of(file, world)).collect();
-    check_named(&named, request.strict, world)
+    check_named(&named, request.judgement, world)
 }
 
-fn check_named(named: &[String], strict: bool, world: &dyn World) -> CheckReport {
-    let files: Vec<FileReport> = named.iter().map(|file| check_file(file, strict, world)).collect();
+fn check_named(named: &[String], judgement: Judgement, world: &dyn World) -> CheckReport {
+    let files: Vec<FileReport> = named.iter().map(|file| check_file(file, judgement, world)).collect();
     let count = |severity: &str| {
         files.iter().flat_map(|file| &file.findings).filter(|finding| finding.severity == severity).count()
     };
@@ -183,8 +205,8 @@ fn files_of(name: &str, world: &dyn World) -> Vec<String> {
     if found.is_empty() { vec![name.to_owned()] } else { found }
 }
 
-fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {
-    let found = examine_file(file, strict, world);
+fn check_file(file: &str, judgement: Judgement, world: &dyn World) -> FileReport {
+    let found = examine_file(file, judgement, world);
     let worst = found.iter().map(|finding| finding.severity).max();
     let verdict = match worst {
         Some(Severity::Error) => Verdict::Fails,
@@ -197,10 +219,10 @@ fn check_file(file: &str, strict: bool, world: &dyn World) -> FileReport {
 }
 
 /// Everything there is to say about one file, in the order of its lines.
-fn examine_file(file: &str, strict: bool, world: &dyn World) -> Vec<Diagnostic> {
-    let mut found = crate::examine(&arguments(file), world);
+fn examine_file(file: &str, judgement: Judgement, world: &dyn World) -> Vec<Diagnostic> {
+    let mut found = crate::examine(&arguments(file), world, judgement.place);
     for finding in &mut found {
-        if strict && finding.severity == Severity::Warning {
+        if judgement.strict && finding.severity == Severity::Warning {
             finding.severity = Severity::Error;
         }
         // What is about no line at all is about the file that was asked for.
@@ -340,7 +362,7 @@ mod tests {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let request = CheckRequest::parse(&words("--json a.ini - --strict b.yaml:x")).unwrap();
         assert_eq!(request.files, ["a.ini", "-", "b.yaml:x"]);
-        assert!(request.json && request.strict);
+        assert!(request.json && request.judgement.strict);
         assert_eq!(CheckRequest::parse(&words("-- --json")).unwrap().files, ["--json"]);
         assert!(CheckRequest::parse(&words("--nope a")).unwrap_err().contains("no option --nope; usage:"));
         assert!(CheckRequest::parse(&[]).unwrap_err().contains("needs a file"));

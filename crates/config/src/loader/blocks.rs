@@ -46,6 +46,11 @@ impl Block {
         Self { directive, key, value, origin, body: Vec::new(), otherwise: None }
     }
 
+    /// The lines before `else` and those behind it.
+    pub(super) fn branches(&self) -> (&[Statement], &[Statement]) {
+        (&self.body, self.otherwise.as_deref().unwrap_or_default())
+    }
+
     pub(super) fn push(&mut self, statement: Statement) {
         self.otherwise.as_mut().unwrap_or(&mut self.body).push(statement);
     }
@@ -173,8 +178,10 @@ impl Loader<'_> {
         let otherwise = block.otherwise.as_deref().unwrap_or_default();
         if holds == (wanted == Wanted::Yes) {
             self.run_statements(&block.body, item.as_deref())?;
+            self.note_unread(otherwise);
             self.pass_over(otherwise)
         } else {
+            self.note_unread(&block.body);
             self.pass_over(&block.body)?;
             self.run_statements(otherwise, item.as_deref())
         }

@@ -80,7 +80,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["dot-h"], "Prints a header for uWSGI plugins.").refused(ASK_THE_SYSTEM),
     value(&["build-plugin"], Kind::Path, "Builds a uWSGI plugin.").refused(ASK_THE_SYSTEM),
     value(&["ldap"], Kind::Text, "Reads options from LDAP.").list().refused("options come from files: write an ini file"),
-    flag(&["ldap-schema"], "Prints an LDAP schema."),
-    flag(&["ldap-schema-ldif"], "Prints an LDAP schema as LDIF."),
+    flag(&["ldap-schema"], "Prints an LDAP schema.").refused("options come from files: write an ini file"),
+    flag(&["ldap-schema-ldif"], "Prints an LDAP schema as LDIF.").refused("options come from files: write an ini file"),
     directive(&["sqlite3", "sqlite"], Directive::Load(Format::Sqlite), "Reads the rows of an SQLite database, name and value: its table `uwsgi`, or what a query gives as `file:SELECT ...`.").list(),
 ];

@@ -177,6 +177,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("cheaper", "cheaper = 2"),
     ("cheaper-algo", "cheaper-algo = busyness"),
     ("hook-master-start", "hook-master-start = unix_signal:15 gracefully_kill_them_all"),
+    ("hook-touch", "hook-touch = /srv/site/reload exec:/srv/site/prepare"),
+    ("touch-exec", "touch-exec = /srv/site/reload /srv/site/prepare"),
     ("attach-daemon", "attach-daemon = celery -A site worker"),
     ("cron", "cron = 30 4 -1 -1 -1 /srv/site/nightly"),
     ("cron2", "cron2 = minute=30,hour=4 /srv/site/nightly"),
@@ -266,6 +268,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("gevent", "gevent = 100"),
 ];
 
+/// Examples of options whose names begin alike.
+const FAMILIES: &[(&str, &str)] = &[
+    ("hook-", "exec:/srv/site/prepare"),
+    ("mount-", "tmpfs none /srv/site/cache"),
+    ("umount-", "/srv/site/cache"),
+    ("exec-", "/srv/site/prepare"),
+    ("call-", "prepare"),
+];
+
 impl OptionRow {
     /// What the option is when nobody gives it.
     pub fn defaults(&self) -> Defaults {
@@ -280,6 +291,9 @@ impl OptionRow {
     pub fn example(&self) -> String {
         if let Some((_, line)) = EXAMPLES.iter().find(|(name, _)| *name == self.name()) {
             return (*line).to_owned();
+        }
+        if let Some((_, value)) = FAMILIES.iter().find(|(family, _)| self.name().starts_with(family)) {
+            return format!("{} = {value}", self.name());
         }
         let value = match self.kind {
             Kind::Flag => "true",

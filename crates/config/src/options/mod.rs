@@ -384,6 +384,12 @@ impl OptionRow {
         self
     }
 
+    /// Belongs to something that uWSGI supports and Margrave does not.
+    const fn without(mut self, service: &'static str) -> Self {
+        self.status = Status::Foreign(service);
+        self
+    }
+
     const fn list(mut self) -> Self {
         self.repeats = true;
         self

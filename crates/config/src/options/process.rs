@@ -52,7 +52,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["force-gateway"], "Runs gateways without a master.").accepted("there is always a master process"),
     flag(&["reaper"], "Reaps processes that nobody waits for.").short('r').accepted("the master always reaps orphans of its workers"),
     flag(&["no-server"], "Starts nothing that serves."),
-    flag(&["command-mode"], "Reads options from the command line only."),
+    flag(&["command-mode"], "Reads options from the command line only.").accepted("options are read wherever they are written"),
     value(&["master-fifo"], Kind::Path, "Takes commands from a FIFO.").list().works(),
     value(&["notify-socket"], Kind::Path, "Takes notifications from a socket."),
     value(&["check-interval"], Kind::Seconds, "Seconds between looks of the master at its workers.").accepted("the master is told of every event and does not poll"),

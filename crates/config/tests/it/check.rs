@@ -157,6 +157,66 @@ fn reading_goes_on_behind_what_would_end_a_start() {
     let (found, code) = kinds(options, false);
     let expected = "error invalid 3 if-not-env\nerror invalid 4 include\nerror invalid 5 set\nwarning trap 6 exit\n\
                     error invalid 8 lazy\nerror invalid 10 env\nwarning trap 11 version\nnote differs 12 if-env\n\
-                    note differs 14 if-env\nerror invalid 14 if-env";
+                    note differs 14 if-env\nerror invalid 14 if-env\nwarning trap 15 processes\nwarning unknown 16 vaccum";
     assert_eq!((found.join("\n").as_str(), code), (expected, 2));
+}
+
+#[test]
+fn lines_that_are_not_read_here_are_checked_all_the_same() {
+    let (found, code) = kinds(
+        "if-env = LIVE\nvaccum = 1\nprocesses = many\nthreads = $(N)\nssl-enable3 = 1\nown = 1\n\
+         chdir = %(own)\nelse =\nlisten = x\nendif =\n",
+        false,
+    );
+    let expected = [
+        "warning unknown 4 vaccum",
+        "warning trap 5 processes",
+        "warning refused 7 ssl-enable3",
+        "note differs 10 else",
+        "error invalid 11 listen",
+    ];
+    assert_eq!((found.iter().map(String::as_str).collect::<Vec<_>>(), code), (expected.to_vec(), 2));
+    let start = crate::run_options("if-env = LIVE\nvaccum = 1\nprocesses = many\nendif =\n").unwrap();
+    assert!(start.diagnostics.is_empty(), "{:?}", start.diagnostics);
+}
+
+#[test]
+fn what_a_start_here_needs_is_looked_for() {
+    let check = |options: &str, arguments: &str| {
+        let text = format!("[uwsgi]\n{options}");
+        let files = [
+            ("site.ini", text.as_str()),
+            ("app.py", ""),
+            ("there/app.py", ""),
+            ("/etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
+        ];
+        let (report, _) = report(&files, arguments);
+        let findings = &report.files[0].findings;
+        let lines = findings
+            .iter()
+            .map(|finding| format!("{} {} {}", finding.severity, finding.line.unwrap_or(0), finding.option));
+        (lines.collect::<Vec<_>>().join("\n"), report.exit_code)
+    };
+    for (options, expected, code) in [
+        ("module = app\nchdir = there\n", "", 0),
+        ("module = app\nchdir = /none\n", "error 3 chdir", 2),
+        ("module = app\nhome = /none/venv\n", "error 3 home", 2),
+        ("wsgi-file = app.py\nchdir = there\n", "", 0),
+        ("wsgi-file = other.py\nchdir = there\n", "error 2 wsgi-file", 2),
+        ("module = app\nsocket = /none/site.sock\n", "error 3 socket", 2),
+        ("module = app\nsocket = x.sock\nchdir = there\n", "", 0),
+        ("module = app\nchdir = /none\nsocket = x/x.sock\n", "error 3 chdir", 2),
+        ("module = app\nlogto = /none/site.log\n", "error 3 logto", 2),
+        ("module = app\npidfile = site.pid\n", "", 0),
+        ("module = app\nuid = nobody-here\n", "warning 3 uid", 1),
+        ("module = app\nuid = root\n", "", 0),
+        ("module = app\nuid = 1000\n", "", 0),
+        ("module = app\nlogger = file:/none/x\n", "error 3 logger", 2),
+        ("module = app\nmount = /x=none.py\n", "error 3 mount", 2),
+        ("emperor = /none\n", "error 2 emperor", 2),
+        ("module = app\nchdir = /none\nchdir = there\n", "", 0),
+    ] {
+        assert_eq!(check(options, "site.ini"), (expected.to_owned(), code), "{options}");
+        assert_eq!(check(options, "--elsewhere site.ini"), (String::new(), 0), "{options}");
+    }
 }

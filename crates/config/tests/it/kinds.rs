@@ -73,6 +73,7 @@ fn usual_values_of_every_kind_are_silent() {
         "switch-interval = 20ms",
         "http = [::1]:0",
         "http = *:80",
+        "static-map = /a=/b",
         "socket = @site",
         "chmod-socket = 1",
         "chmod-socket =",

@@ -179,8 +179,7 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     );
     check_error("mount = /api", "`/api` has no `=`; write it as /path=module:callable");
     check_error("mount = /a=x\nmount = /a=y", "two applications are mounted at `/a/`");
-    check_error("static-map = static=/x", "`static` is no path; write /static=/x");
-    check_error("env = A", "`A` has no `=`; write it as NAME=value");
+    check_error("env = =A", "`=A` has no `=`; write it as NAME=value");
     check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
     check_error("logger = nolog:x", "is no logger that Margrave has");
@@ -197,6 +196,19 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("forwarded-allow = 10.0.0.0/99", "is no network");
     check_error("add-header = X", "`X` is no field; write it as Name: value");
     check_error("switch-interval = soon", "is no time");
+}
+
+#[test]
+fn what_uwsgi_starts_with_starts_here_with_a_warning() {
+    check("http = :80\nhttp = :80", "is taken already by `http` at site.ini:2; remove one of them");
+    check(
+        "stats = :1717 --stats-http",
+        "only :1717 is read, `--stats-http` behind it is not; remove the rest",
+    );
+    check("static-map = static=/x", "`static` is no path, so no request gets there; write /static=/x");
+    check("env = A", "`A` has no `=`, so the variable is removed; write NAME=value, or `unenv = A`");
+    check("emperor = /etc\nhttp = :80", "an emperor serves nothing itself here, so this has no effect");
+    check_error("http = :80,127.0.0.1:90", "names more than one address; write the option once for each");
 }
 
 #[test]
