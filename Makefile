@@ -116,7 +116,7 @@ BENCH_PEERS := bjoern granian fastpysgi waitress gunicorn
 bench: install
 	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt $(BENCH_PEERS)
 	@$(BIN)/python -m benches $(SCENARIO) --margrave $(BIN)/margrave --peers $(PEERS)/bin --rounds $(ROUNDS) --duration $(DURATION) \
-	    $(SERVERS:%=--only %) $(if $(OUT),--out $(OUT))
+	    $(SERVERS:%=--only %) $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md)
 
 # Instructions of a hello request by function, for .run/instructions.json; needs valgrind, and a build of its own (see the module).
 instructions: tools
@@ -127,7 +127,7 @@ instructions: tools
 
 # Where the microseconds of a hello request go, by perf.
 profile: install
-	@$(BIN)/python -m benches.profile --margrave $(BIN)/margrave $(if $(OUT),--out $(OUT))
+	@$(BIN)/python -m benches.profile --margrave $(BIN)/margrave $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md)
 
 # Decoders, environ building, response heads, log lines, static files, in nanoseconds.
 microbench: tools

@@ -22,7 +22,9 @@ def options():
     parser.add_argument("--duration", type=int, default=2, help="seconds of load in each turn")
     parser.add_argument("--only", action="append", default=[], help="measures these servers alone")
     parser.add_argument("--out", type=pathlib.Path, help="folder for figures and plots, such as docs/benchmarks")
-    parser.add_argument("--document", type=pathlib.Path, help="page whose tables are replaced by what --out holds")
+    parser.add_argument(
+        "--document", type=pathlib.Path, action="append", default=[], help="page whose tables are replaced by what --out holds"
+    )
     return parser.parse_args()
 
 
@@ -55,8 +57,8 @@ def main():
             show(scenario, rows, left_out)
             if chosen.out and rows:
                 documents.write(chosen.out, scenario, rows, left_out, about)
-    if chosen.document:
-        documents.fill(chosen.document, chosen.out)
+    for page in chosen.document:
+        documents.fill(page, chosen.out)
 
 
 def show(scenario, rows, left_out):

@@ -5,6 +5,10 @@ import re
 
 from . import machine, plot, report, scenarios
 
+KNOWN = {scenario.name: scenario for scenario in scenarios.SCENARIOS}
+# Rows of the summary: what a request costs, alike on all servers.
+SUMMARY = ("hello", "body10k", "connections", "post16k", "django", "sleep", "static", "nginx")
+
 
 def write(folder, scenario, rows, left_out, about):
     """Keeps one scenario's figures of every round, and draws them."""
@@ -15,24 +19,50 @@ def write(folder, scenario, rows, left_out, about):
 
 
 def fill(page, folder):
-    """Replaces what stands between `<!-- bench NAME -->` and `<!-- end -->` by the scenario's table."""
-    known = {scenario.name: scenario for scenario in scenarios.SCENARIOS}
+    """Replaces what stands between `<!-- bench NAME -->` and `<!-- end -->` by what the folder holds of it."""
 
     def section(match):
         name = match.group(1)
-        path = folder / f"{name}.json"
-        if name not in known or not path.exists():
+        if name == "summary":
+            text = "\n".join(summary(folder))
+        elif (path := folder / f"{name}.json").exists():
+            content = json.loads(path.read_text())
+            text = "\n".join(profile(content) if name == "profile" else table(KNOWN[name], content, folder.name))
+        else:
             return match.group(0)
-        content = json.loads(path.read_text())
-        return f"<!-- bench {name} -->\n{lines(known[name], content, folder.name)}\n<!-- end -->"
+        return f"<!-- bench {name} -->\n{text}\n<!-- end -->"
 
     text = page.read_text()
     page.write_text(re.sub(r"<!-- bench ([\w-]+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL))
 
 
-def lines(scenario, content, folder):
+def table(scenario, content, folder):
+    """A scenario's table, its remarks, its plot and where it was measured."""
     rows = content["rows"]
-    parts = [*report.markdown(*report.table(scenario, rows)), ""]
-    parts += [f"* {line}" for line in report.remarks(scenario, rows, content["left_out"])]
-    parts += ["", f"![{scenario.title}]({folder}/{scenario.name}.svg)", "", f"<sub>{machine.sentence(content)}</sub>"]
-    return "\n".join(parts)
+    yield from report.markdown(*report.table(scenario, rows))
+    yield ""
+    yield from (f"* {line}" for line in report.remarks(scenario, rows, content["left_out"]))
+    yield f"\n![{scenario.title}]({folder}/{scenario.name}.svg)\n"
+    yield f"<sub>{machine.sentence(content)}</sub>"
+
+
+def summary(folder):
+    """CPU time a request of every server in every plain scenario."""
+    servers = list(scenarios.PYTHON_SERVERS)
+    yield "| CPU µs/request | " + " | ".join([*servers, "nginx"]) + " |"
+    yield "|---" + "|---:" * (len(servers) + 1) + "|"
+    for name in SUMMARY:
+        path = folder / f"{name}.json"
+        if path.exists():
+            found = report.medians(json.loads(path.read_text())["rows"], "cpu_us")
+            cells = [report.number("cpu_us", found.get(server)) for server in [*servers, "nginx"]]
+            yield f"| {KNOWN[name].title} | **{cells[0]}** | " + " | ".join(cells[1:]) + " |"
+
+
+def profile(content):
+    """Where the time of a request goes."""
+    yield "| part of a hello request | µs | share |\n|---|---:|---:|"
+    for row in content["rows"]:
+        if row["micros"] >= 0.005:
+            yield f"| {row['part']} | {row['micros']:.2f} | {row['share']:.1%} |"
+    yield f"| **CPU time of a request** | **{content['micros']:.2f}** | {content['samples']} samples |"

@@ -17,7 +17,7 @@ def describe():
         "cpu": cpu,
         "cores": os.cpu_count(),
         "memory_gib": round(memory / 2**20, 1),
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "is_virtual": any("hypervisor" in line for line in _lines("/proc/cpuinfo")),
         "date": datetime.date.today().isoformat(),
@@ -29,11 +29,12 @@ def describe():
 def sentence(about):
     """The same for people."""
     machine, method = about["machine"], about["method"]
+    rounds = "one round" if method["rounds"] == 1 else f"{method['rounds']} rounds"
     kind = "virtual cores" if machine["is_virtual"] else "cores"
     versions = ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items(), key=lambda one: one[0].lower()))
     return (
         f"{machine['date']}; {machine['cpu']}, {machine['cores']} {kind}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"{machine['python']}, load {machine['load_at_start']} before the run; {method['rounds']} rounds of {method['seconds']} s; {versions}"
+        f"{machine['python']}, load {machine['load_at_start']} before the run; {rounds} of {method['seconds']} s; {versions}"
     )
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import machine, measure, peers, processes, rounds
+from . import documents, machine, measure, peers, processes, rounds
 from .load import Wrk
 from .measure import Session
 from .processes import CLIENT_CORE, SERVER_CORE, cpu_seconds, free_port, pin, running
@@ -107,6 +107,7 @@ def main():
     parser.add_argument("--margrave", type=pathlib.Path, default=pathlib.Path(".venv/bin/margrave"))
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--document", type=pathlib.Path, help="page whose table is replaced")
     options = parser.parse_args()
     if not shutil.which("perf"):
         sys.exit("perf is missing: nothing is profiled; on Debian: apt-get install linux-perf")
@@ -122,6 +123,8 @@ def main():
         content = {"machine": machine.describe(), "micros": micros, "samples": total, "rows": rows}
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "profile.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        if options.document:
+            documents.fill(options.document, options.out)
 
 
 if __name__ == "__main__":
