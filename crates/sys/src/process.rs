@@ -197,12 +197,19 @@ pub fn adopt_orphans() -> io::Result<()> {
 /// The children of this (single-threaded) process that are in its process group: descendants that did not detach.
 #[must_use]
 pub fn children_of_our_group() -> Vec<i32> {
-    let own = rustix::process::getpgrp();
+    let own = group_of(0);
     let path = format!("/proc/self/task/{}/children", id());
     let list = fs::read_to_string(path).unwrap_or_default();
     let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-    pids.filter(|&pid| Pid::from_raw(pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)) == Ok(own)))
-        .collect()
+    pids.filter(|&pid| own.is_some() && group_of(pid) == own).collect()
+}
+
+/// The process group of a process, 0 for our own; 0 stands also for a group outside of our process namespace, as the
+/// first process of a container may have.
+fn group_of(pid: i32) -> Option<i32> {
+    // SAFETY: a plain system call on a number.
+    let group = unsafe { libc::getpgid(pid) };
+    (group >= 0).then_some(group)
 }
 
 /// Resident set and address space of a process, in bytes.
