@@ -76,6 +76,7 @@ ANSWERS = [
                     "X%0a:a", "X%00:a", "X%E9:a", "Content-Length:x", "Content-Length:-1", "Content-Length:%2B3", "Content-Length:3,%203", "Content-Length:", "Content-Length:0x3")),
     *(plan(f"a status {status!r} is an error", "PEP 3333 (The start_response() Callable)", f"pieces=3&status={status}", ok(FAILURE, status=500, X_Injected=None), then="either")
       for status in ("200%20OK%0d%0aX-Injected:%20yes", "200%20OK%0aX-Injected:%20yes", "OK", "", "20", "2000%20OK", "abc%20OK", "%20200%20OK", "-20%20OK", "099%20OK", "200%00OK")),
+    *(plan(f"a final answer cannot be {status}", "RFC 9110 15.2", f"pieces=3&status={status}%20Own", ok(FAILURE, status=500), then="either") for status in (100, 102, 103, 199)),
     plan("two lengths that differ", "RFC 9110 8.6", "pieces=3&field=Content-Length:3&field=Content-Length:4", ok(FAILURE, status=500), then="either"),
     plan("a failure before the head", "RFC 9110 15.6.1", "how=fail-first", ok(FAILURE, status=500), then="either"),
     plan("a failure behind the head, before the body", "RFC 9110 15.6.1", "how=fail-later&pieces=", ok(FAILURE, status=500), then="either"),

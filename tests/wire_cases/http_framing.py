@@ -174,6 +174,8 @@ CHUNKS = [
           ("an extension", b"3;a=b\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1: ignored"),
           ("an extension without a value", b"3;a\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1"),
           ("an extension in quotes", b'3;a="b;c"\r\nabc\r\n' + LAST, b"abc", "RFC 9112 7.1.1"),
+          ("a space before an extension", b"3 ;a=b\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1: BWS is skipped"),
+          ("spaces and tabs around an extension", b"3\t ; a = b\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1: BWS is skipped"),
           ("two extensions", b"3;a=b;c=d\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1"),
           ("an extension of the last", b"3\r\nabc\r\n0;a=b\r\n\r\n", b"abc", "RFC 9112 7.1.1"),
           ("an extension of 1000 bytes", b"3;a=" + b"b" * 1000 + b"\r\nabc\r\n" + LAST, b"abc", "RFC 9112 7.1.1"),

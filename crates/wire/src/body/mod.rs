@@ -32,6 +32,10 @@ enum State {
         size: u64,
         digits: u8,
     },
+    /// Spaces after a chunk size: a semicolon must follow.
+    SizeSpace {
+        size: u64,
+    },
     /// After the semicolon of a size line.
     Extension {
         size: u64,
@@ -145,7 +149,10 @@ impl BodyDecoder {
     /// The state after one byte of framing.
     fn framing(&mut self, byte: u8) -> Result<State, Fault> {
         match self.state {
-            State::Size { .. } | State::Extension { .. } | State::SizeEnd { .. } => self.size_line(byte),
+            State::Size { .. }
+            | State::SizeSpace { .. }
+            | State::Extension { .. }
+            | State::SizeEnd { .. } => self.size_line(byte),
             State::DataCr if byte == b'\r' => Ok(State::DataLf),
             State::DataLf if byte == b'\n' => {
                 self.line = 0;
@@ -156,7 +163,8 @@ impl BodyDecoder {
         }
     }
 
-    /// `chunk-size [ ";" extensions ] CRLF`. No space is taken before the semicolon: it is where parsers disagree.
+    /// `chunk-size [ BWS ";" extensions ] CRLF`. The space before a semicolon is skipped, as RFC 9110, 5.6.3 has it;
+    /// before the line's end, where it stands in no grammar, it is refused.
     fn size_line(&mut self, byte: u8) -> Result<State, Fault> {
         self.line += 1;
         if self.line > self.line_limit {
@@ -169,9 +177,12 @@ impl BodyDecoder {
                     Ok(State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 })
                 }
                 (None, b';') if digits > 0 => Ok(State::Extension { size }),
+                (None, b' ' | b'\t') if digits > 0 => Ok(State::SizeSpace { size }),
                 (None, b'\r') if digits > 0 => Ok(State::SizeEnd { size }),
                 _ => Err(Fault::Chunk),
             },
+            State::SizeSpace { size } if byte == b';' => Ok(State::Extension { size }),
+            State::SizeSpace { .. } if matches!(byte, b' ' | b'\t') => Ok(self.state),
             State::Extension { size } if byte == b'\r' => Ok(State::SizeEnd { size }),
             State::Extension { size } if scan::is_value(byte) => Ok(State::Extension { size }),
             State::SizeEnd { size } if byte == b'\n' => self.chunk(size),

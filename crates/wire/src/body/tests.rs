@@ -150,12 +150,24 @@ fn chunk_data_end_in_cr_lf() {
 
 #[test]
 fn extensions_are_read_over() {
-    for extension in
-        [";", ";a", ";a=b", ";a=\"b;c\"", "; a = b", ";a;b;c=d", ";\tx", ";\u{e9}", ";a=\"\\\"\""]
-    {
+    for extension in [
+        ";",
+        ";a",
+        ";a=b",
+        ";a=\"b;c\"",
+        "; a = b",
+        " ;a",
+        "\t \t;a=b",
+        ";a;b;c=d",
+        ";\tx",
+        ";\u{e9}",
+        ";a=\"\\\"\"",
+    ] {
         check(format!("5{extension}\r\nhello\r\n0{extension}\r\n\r\n").as_bytes(), "hello");
     }
-    for extension in [";\n", ";a\nb", ";a\rb", ";\0", ";a\u{1}", ";\u{7f}", ";a=\"\r\n", " ;a"] {
+    for extension in
+        [";\n", ";a\nb", ";a\rb", ";\0", ";a\u{1}", ";\u{7f}", ";a=\"\r\n", " ", " a", " \t", " \r;"]
+    {
         check(format!("5{extension}\r\nhello\r\n0\r\n\r\n").as_bytes(), "400 Chunk");
     }
 }

@@ -189,7 +189,7 @@ impl ResponseEncoder {
 
     fn status_line(&self, status: &[u8], out: &mut Vec<u8>) -> Result<u16, ResponseError> {
         let (digits, rest) = status.split_first_chunk::<3>().ok_or(ResponseError::Status)?;
-        if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' {
+        if !digits.iter().all(u8::is_ascii_digit) || is_interim(*digits) {
             return Err(ResponseError::Status);
         }
         let number = digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
@@ -317,6 +317,12 @@ impl ResponseEncoder {
         }
         self.fields += memchr::memchr_iter(b'\n', &out[before..]).count();
     }
+}
+
+/// Below 200, an answer is no final one (RFC 9110, 15.2), and its client would wait for that; except 101, behind which
+/// the connection is another protocol's.
+fn is_interim(digits: [u8; 3]) -> bool {
+    digits[0] == b'0' || digits[0] == b'1' && digits != *b"101"
 }
 
 fn push_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {

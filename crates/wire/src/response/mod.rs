@@ -29,8 +29,10 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// Not three digits from 100, or with a control character.
-    #[error("the status must be three digits, a space and a reason, such as \"200 OK\"")]
+    /// Not three digits from 200 (or 101), or with a control character.
+    #[error(
+        "the status must be three digits, a space and a reason, such as \"200 OK\"; 1xx is no final answer"
+    )]
     Status,
     /// Empty or not a token.
     #[error("field {index} of the response has a name that is not a token")]
