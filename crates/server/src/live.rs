@@ -197,9 +197,11 @@ impl Reactor {
     /// The rest of a running request's body will not come.
     pub(crate) fn fail_live(&mut self, slot: usize, fault: BodyFault) {
         let connection = &mut self.connections[slot];
-        connection.deadline = Duration::MAX;
         let Some(inflow) = &mut connection.inflow else { return };
         if inflow.state == State::Open {
+            if inflow.awaited {
+                connection.deadline = Duration::MAX;
+            }
             inflow.state = State::Failed(fault);
             if fault == BodyFault::Truncated {
                 self.site.slot.add(Counter::Aborted, 1);
@@ -258,6 +260,7 @@ impl Reactor {
 
     /// The thread does not wait any more.
     pub(crate) fn arrival_over(&mut self, work: &Work) {
+        let (now, patience) = (clock::monotonic(), self.write_patience());
         let Some(connection) =
             self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
         else {
@@ -265,8 +268,11 @@ impl Reactor {
         };
         if let Some(inflow) = &mut connection.inflow {
             inflow.awaited = false;
-            inflow.idle_since = clock::monotonic();
-            connection.deadline = Duration::MAX;
+            inflow.idle_since = now;
+            // What the application has answered already may still be owed.
+            let owes = !connection.output.is_empty();
+            connection.deadline =
+                if owes { connection.output.advance(now, 0, patience) } else { Duration::MAX };
         }
     }
 
