@@ -109,7 +109,7 @@ images: prepare
 # OUT is where figures and plots go; `make bench OUT=` keeps none. `python -m benches --list` names the scenarios.
 SCENARIO ?=
 ROUNDS ?= 3
-DURATION ?= 2
+DURATION ?= 1
 SERVERS ?=
 OUT ?= docs/benchmarks
 BENCH_PEERS := bjoern granian fastpysgi waitress gunicorn

@@ -19,7 +19,7 @@ def options():
     parser.add_argument("--margrave", type=pathlib.Path, default=pathlib.Path(".venv/bin/margrave"))
     parser.add_argument("--peers", type=pathlib.Path, default=pathlib.Path(".run/peers/bin"), help="folder of uwsgi, granian …")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--duration", type=int, default=2, help="seconds of load in each turn")
+    parser.add_argument("--duration", type=int, default=1, help="seconds of load in each turn")
     parser.add_argument("--only", action="append", default=[], help="measures these servers alone")
     parser.add_argument("--out", type=pathlib.Path, help="folder for figures and plots, such as docs/benchmarks")
     parser.add_argument(

@@ -102,8 +102,8 @@ class Tail:
     connections: int = 64
     # Asked once before the measurement.
     prelude: str = ""
-    # One second has too few slow requests to say anything.
-    stretch: int = 2
+    # So many times as long as others: one second has too few slow requests to say anything.
+    stretch: int = 3
     main = "p99_ms"
 
     def take(self, start, seconds):

@@ -30,15 +30,26 @@ def columns(scenario, rows):
     return [main, *(name for name in present if name != main and name != "failed"), "failed" if "failed" in present else None]
 
 
+def variant(entry):
+    """What a row has beside its server's name: rows are compared with ours of the same variant."""
+    return entry.name.removeprefix(entry.peer)
+
+
+def counterparts(scenario):
+    """For each row's name that of Margrave's row that did the same."""
+    return {entry.name: f"margrave{variant(entry)}" for entry in scenario.entries}
+
+
 def table(scenario, rows):
     """Header and lines of cells."""
     main, *others = [name for name in columns(scenario, rows) if name]
-    ours = rows.get("margrave", [])
+    ours = counterparts(scenario)
     header = ["server", METRICS[main][0], "min…max", "/ margrave", *(METRICS[name][0] for name in others)]
     lines = []
     for name, taken in rows.items():
         found = [one[main] for one in taken]
-        pairs = [theirs[main] / mine[main] for theirs, mine in zip(taken, ours) if mine.get(main)]
+        mine = rows.get(ours.get(name), rows.get("margrave", []))
+        pairs = [their[main] / my[main] for their, my in zip(taken, mine) if my.get(main)]
         ratio = f"{statistics.median(pairs):.2f}" if pairs else ""
         spread = f"{number(main, min(found))}…{number(main, max(found))}"
         cells = [name, number(main, statistics.median(found)), spread, ratio]
@@ -73,10 +84,11 @@ def markdown(header, lines):
         yield "| " + " | ".join(cells) + " |"
 
 
-def best_peer(scenario, found):
-    """Name of the row with the least of a metric that is neither ours nor the floor."""
+def best_peer(scenario, found, row):
+    """Name of the row with the least of a metric among the peers that did the same as a row of ours."""
+    ours = counterparts(scenario)
     peers = {entry.name for entry in scenario.entries if entry.peer not in ("margrave", "floor")}
-    known = {name: value for name, value in found.items() if name in peers}
+    known = {name: value for name, value in found.items() if name in peers and ours[name] == row}
     return min(known, key=known.get) if known else None
 
 
@@ -84,7 +96,7 @@ def targets(scenario, rows):
     """A sentence for each target: what was aimed at, what came out."""
     for target in scenario.targets:
         found = medians(rows, target.metric)
-        name = best_peer(scenario, found) if target.of == "best" else target.of
+        name = best_peer(scenario, found, target.row) if target.of == "best" else target.of
         if target.row not in found or (name and name not in found) or (target.of and not name):
             yield f"{METRICS[target.metric][0]}: not to be judged, a row is missing"
             continue
@@ -104,16 +116,15 @@ def targets(scenario, rows):
 def who_is_ahead(scenario, rows):
     """Says plainly which peers beat Margrave in the main metric."""
     main = main_metric(scenario)
-    if scenario.axis or is_better_higher(main):
-        return
     found = medians(rows, main)
-    mine = found.get("margrave")
-    if mine is None:
-        return
+    ours = counterparts(scenario)
     for entry in scenario.entries:
-        value = found.get(entry.name)
-        if entry.peer not in ("margrave", "floor") and value is not None and value < mine:
-            yield f"{entry.name} is ahead of margrave: {number(main, value)} against {number(main, mine)} {METRICS[main][0]}"
+        theirs, mine = found.get(entry.name), found.get(ours[entry.name])
+        if entry.peer in ("margrave", "floor") or theirs is None or mine is None:
+            continue
+        if theirs > mine if is_better_higher(main) else theirs < mine:
+            figures = f"{number(main, theirs)} against {number(main, mine)} {METRICS[main][0]}"
+            yield f"{entry.name} is ahead of {ours[entry.name]}: {figures}"
 
 
 def remarks(scenario, rows, left_out):

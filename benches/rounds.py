@@ -17,6 +17,9 @@ from .load import NothingAnswered
 from .measure import Session
 from .processes import CLIENT_CORE, SERVER_CORE, DidNotStart, free_port, running
 
+# Of a curve the shape matters; its many points need fewer repetitions.
+CURVE_ROUNDS = 2
+
 # nginx location bodies by how the server behind is reached, and whether connections to it are kept.
 PARAMS = (
     "QUERY_STRING $query_string",
@@ -121,12 +124,12 @@ def run(scenarios, tools, rounds, seconds, only=()):
     for name, reason in absent.items():
         print(f"*** {name.upper()} IS LEFT OUT: {reason}", file=sys.stderr, flush=True)
     plan = [(one, [entry for entry in one.entries if not only or entry.peer in only]) for one in scenarios]
-    progress = Progress(sum(len(entries) for _, entries in plan) * rounds)
+    progress = Progress(sum(len(entries) * rounds_of(one, rounds) for one, entries in plan))
     runner = Runner(tools, seconds)
     for scenario, entries in plan:
         figures = {entry.name: [] for entry in entries if entry.peer not in absent}
         left_out = {entry.peer: absent[entry.peer] for entry in entries if entry.peer in absent}
-        for number in range(rounds):
+        for number in range(rounds_of(scenario, rounds)):
             # Each round begins with another server, so that none always follows the same one.
             order = entries[number % len(entries) :] + entries[: number % len(entries)] if entries else []
             for entry in order:
@@ -145,6 +148,10 @@ def run(scenarios, tools, rounds, seconds, only=()):
                         del figures[entry.name]
         progress.clear()
         yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out
+
+
+def rounds_of(scenario, rounds):
+    return min(rounds, CURVE_ROUNDS) if scenario.axis else rounds
 
 
 class Progress:
