@@ -145,7 +145,7 @@ def test_configuration_is_refused_with_the_line_to_blame(case, site, under_test,
     assert case.part in f"{errors[0]['reason']}; {errors[0]['fix']}"
     started = subprocess.run([under_test.executable, path], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert started.returncode == 1, started.stderr
-    place = f"{path}:{case.line}: " if case.line else ""
+    place = case.start or (f"{path}:{case.line}: " if case.line else "")
     assert place in started.stderr, started.stderr
 
 

@@ -35,6 +35,7 @@ class Refusal:
     file: str
     line: int
     part: str
+    start: str = ""  # what a start says instead of file and line, where the master finds out
 
 
 def pattern(number_and_name, *arguments, **options):
@@ -136,6 +137,8 @@ MORE = [
     more("mount-below-path.ini", ("uwsgi @DIR@/site.sock /wiki/Start",), app="other:main", more={"script": "/wiki", "path": "/Start"}, cwd="@START@"),
     more("pyramid-style.ini", workers=2),
     more("numbers-of-options.ini", workers=2),
+    more("second-mount.ini", says=((5, "no effect"),)),
+    more("stats-with-words.ini", says=((3, "taken already"), (6, "--stats-http"), (7, "variable is removed"))),
 ]  # fmt: skip
 
 REFUSALS = [
@@ -153,5 +156,6 @@ REFUSALS = [
     Refusal("broken.json", 4, "JSON"),
     Refusal("broken.xml", 2, "XML"),
     Refusal("broken.yaml", 4, "YAML"),
+    Refusal("missing-directory.ini", 3, "there is no directory", "chdir: cannot enter"),
     Refusal("forwarding-router.ini", 3, "proxy"),
 ]

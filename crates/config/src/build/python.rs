@@ -122,10 +122,10 @@ fn apps(values: &mut Values<'_>) -> Vec<AppSettings> {
                 "the application is missing; write it as /path=module:callable or /path=file.py",
             );
         } else if apps.iter().any(|known: &AppSettings| known.mountpoint == mountpoint) {
-            values.error(
-                setting,
-                format!("two applications are mounted at `{mountpoint}/`; remove one of them"),
+            let message = format!(
+                "an application is mounted at `{mountpoint}/` already, so this has no effect, as in uWSGI; remove one of them"
             );
+            values.warn_mended(setting, message, Some(Repair::CommentOut));
         } else {
             apps.push(app(mountpoint, target_of(values, target), setting));
         }

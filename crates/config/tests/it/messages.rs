@@ -178,7 +178,6 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
         "is taken already by `http` at site.ini:2; remove one of them",
     );
     check_error("mount = /api", "`/api` has no `=`; write it as /path=module:callable");
-    check_error("mount = /a=x\nmount = /a=y", "two applications are mounted at `/a/`");
     check_error("env = =A", "`=A` has no `=`; write it as NAME=value");
     check_error("protocol = ajp", "Margrave does not speak `ajp`; write one of uwsgi, http, fastcgi,");
     check_error("https = :443,a,b", "Margrave does not speak TLS yet");
@@ -205,6 +204,7 @@ fn what_uwsgi_starts_with_starts_here_with_a_warning() {
         "stats = :1717 --stats-http",
         "only :1717 is read, `--stats-http` behind it is not; remove the rest",
     );
+    check("mount = /a=x\nmount = /a=y", "an application is mounted at `/a/` already, so this has no effect");
     check("static-map = static=/x", "`static` is no path, so no request gets there; write /static=/x");
     check("env = A", "`A` has no `=`, so the variable is removed; write NAME=value, or `unenv = A`");
     check("emperor = /etc\nhttp = :80", "an emperor serves nothing itself here, so this has no effect");
