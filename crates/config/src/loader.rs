@@ -6,6 +6,7 @@
 //! reads is no longer expanded.
 
 mod blocks;
+mod budget;
 mod custom;
 mod directives;
 mod expansion;
@@ -27,6 +28,7 @@ use crate::raw::{Entry, RawConfig};
 use crate::world::World;
 use crate::{Command, source, start_form};
 use blocks::Block;
+use budget::Budget;
 
 /// Keys of one configuration, loops counted out.
 pub const MAX_KEYS: usize = 100_000;
@@ -109,6 +111,7 @@ pub struct Loader<'w> {
     depth: usize,
     loads: usize,
     expanded_bytes: usize,
+    budget: Budget,
     /// Whether the source being read was named by `include` or `inherit`.
     in_template: bool,
     inject_before: Vec<String>,
@@ -175,6 +178,7 @@ impl<'w> Loader<'w> {
             depth: 0,
             loads: 0,
             expanded_bytes: 0,
+            budget: Budget::default(),
             in_template: false,
             inject_before: Vec::new(),
             inject_after: Vec::new(),
@@ -306,8 +310,7 @@ impl<'w> Loader<'w> {
         }
         match self.directive_of(&key) {
             Some(directive @ (Directive::If(..) | Directive::For(_))) => {
-                self.open_block(Block::new(directive, key, value, origin));
-                Ok(())
+                self.open_block(Block::new(directive, key, value, origin))
             }
             Some(Directive::Else) => {
                 let outcome = self.open_else(key.clone(), origin.clone());
@@ -341,6 +344,7 @@ impl<'w> Loader<'w> {
                 Problem::TooLarge { origin, what: "the number of options".into(), limit: MAX_KEYS }.into()
             );
         }
+        self.budget.store(key.len() + value.as_ref().map_or(0, String::len), &origin)?;
         let place = self.raw.entries.len();
         self.raw.push(Entry {
             key: key.clone(),

@@ -6,6 +6,7 @@
 //! uppercase variables too.
 
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
 use crate::world::{EntryKind, World};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -149,17 +150,38 @@ pub struct Line {
     pub text: String,
 }
 
+/// Length of a text after substitution.
+pub const MAX_SUBSTITUTED_BYTES: usize = 16 << 20;
+
+/// Characters in which the name of an option is looked for.
+const LONGEST_NAME: usize = 80;
+
+/// Warnings about one text; a file of percent signs is no configuration.
+const MAX_WARNINGS: usize = 1_000;
+
 /// Replaces the magic variables of a text and splits it into lines.
+///
+/// # Errors
+/// When it grows too large.
 pub fn substitute(
     text: &str,
     file: &Arc<str>,
     table: &MagicTable,
     findings: &mut Vec<Diagnostic>,
-) -> Vec<Line> {
-    let mut substitution =
-        Substitution { table, file, findings, lines: Vec::new(), text: String::new(), start: 1, now: 1 };
-    substitution.run(text);
-    substitution.lines
+) -> Result<Vec<Line>, Problem> {
+    let mut substitution = Substitution {
+        table,
+        file,
+        findings,
+        lines: Vec::new(),
+        text: String::new(),
+        start: 1,
+        now: 1,
+        size: 0,
+        warnings: 0,
+    };
+    substitution.run(text)?;
+    Ok(substitution.lines)
 }
 
 struct Substitution<'a> {
@@ -170,10 +192,13 @@ struct Substitution<'a> {
     text: String,
     start: u32,
     now: u32,
+    /// Bytes that were put in.
+    size: usize,
+    warnings: usize,
 }
 
 impl Substitution<'_> {
-    fn run(&mut self, text: &str) {
+    fn run(&mut self, text: &str) -> Result<(), Problem> {
         let mut characters = text.chars();
         while let Some(character) = characters.next() {
             if character != '%' {
@@ -188,19 +213,26 @@ impl Substitution<'_> {
                 self.push('%');
                 break;
             };
-            self.replace(letter);
+            self.replace(letter)?;
             if letter == '\n' {
                 self.now += 1;
             }
         }
         self.end_line();
+        Ok(())
     }
 
-    fn replace(&mut self, letter: char) {
+    fn replace(&mut self, letter: char) -> Result<(), Problem> {
         self.warn(letter);
-        for character in self.table.values.get(&letter).cloned().unwrap_or_default().chars() {
-            self.push(character);
+        let table = self.table;
+        let Some(value) = table.values.get(&letter) else { return Ok(()) };
+        self.size += value.len();
+        if self.size > MAX_SUBSTITUTED_BYTES {
+            let what = "the text that magic variables bring in, in bytes,".to_owned();
+            return Err(Problem::TooLarge { origin: self.origin(), what, limit: MAX_SUBSTITUTED_BYTES });
         }
+        value.chars().for_each(|character| self.push(character));
+        Ok(())
     }
 
     fn push(&mut self, character: char) {
@@ -222,7 +254,10 @@ impl Substitution<'_> {
 
     fn warn(&mut self, letter: char) {
         let is_comment = self.text.trim_start().starts_with([';', '#']);
-        let key = self.text.split_once('=').map_or("", |(key, _)| key.trim()).to_owned();
+        // Names are short: a long line is not searched for each percent sign in it.
+        let start =
+            self.text.char_indices().nth(LONGEST_NAME).map_or(&*self.text, |(end, _)| &self.text[..end]);
+        let key = start.split_once('=').map_or("", |(key, _)| key.trim()).to_owned();
         let is_strftime = STRFTIME_OPTIONS.contains(&key.as_str()) && letter.is_alphabetic();
         let message = if letter == '\n' || letter == '\r' {
             "`%` at the end of this line joins it with the next one; write `%%`".to_owned()
@@ -240,6 +275,10 @@ impl Substitution<'_> {
             return;
         };
         let key = if is_comment { String::new() } else { key };
+        self.warnings += 1;
+        if self.warnings > MAX_WARNINGS {
+            return;
+        }
         let origin = Origin::File { file: Arc::clone(self.file), line: self.now };
         self.findings.push(Diagnostic::warning(&origin, &key, message));
     }
@@ -263,7 +302,7 @@ mod tests {
         let mut table = MagicTable::new(&world);
         table.fill("app/site.prod.ini", None, true, &world).unwrap();
         let mut findings = Vec::new();
-        let lines = substitute(text, &Arc::from("site.ini"), &table, &mut findings);
+        let lines = substitute(text, &Arc::from("site.ini"), &table, &mut findings).unwrap();
         let lines = lines.into_iter().map(|line| (line.origin.line().unwrap(), line.text)).collect();
         (lines, findings.iter().map(ToString::to_string).collect())
     }

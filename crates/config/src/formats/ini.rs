@@ -7,11 +7,12 @@
 use super::{Pair, Parsed, without_line};
 use crate::diagnostic::{Diagnostic, Origin, Repair, Topic};
 use crate::magic::Line;
+use std::collections::HashSet;
 
 /// Reads the pairs of one section.
 pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Parsed {
     let mut pairs = Vec::new();
-    let mut sections: Vec<String> = Vec::new();
+    let mut sections = Sections::default();
     let mut stray = None;
     let mut current: Option<String> = None;
     for line in lines {
@@ -21,7 +22,7 @@ pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Pa
         }
         if let Some(header) = text.strip_prefix('[') {
             let name = section_name(header, &line.origin, findings);
-            sections.push(name.clone());
+            sections.add(&name);
             current = Some(name);
             continue;
         }
@@ -34,14 +35,38 @@ pub fn parse(lines: &[Line], wanted: &str, findings: &mut Vec<Diagnostic>) -> Pa
     if let Some(origin) = stray {
         let message = "lines before the first [section] are ignored; put them below [uwsgi]";
         // With no section at all in the file only one thing can be meant.
-        let repair = sections.is_empty().then(|| Repair::Begin(wanted.to_owned()));
+        let repair = sections.known.is_empty().then(|| Repair::Begin(wanted.to_owned()));
         findings.push(Diagnostic::warning(origin, "", message).misleading().mended_by(repair));
     }
-    let missing = (!sections.iter().any(|name| name == wanted)).then(|| {
+    let missing = (!sections.known.contains(wanted)).then(|| {
         let origin = lines.first().map(|line| without_line(&line.origin)).unwrap_or_default();
-        Diagnostic::warning(&origin, "", missing_section(wanted, &sections))
+        Diagnostic::warning(&origin, "", missing_section(wanted, &sections.shown))
     });
     Parsed { pairs, missing }
+}
+
+/// Sections that are named when the wanted one is not there.
+const MAX_SHOWN_SECTIONS: usize = 20;
+
+/// Warnings beside which another one about a header helps nobody.
+const MAX_FINDINGS: usize = 10_000;
+
+/// The sections of a file: all of them to look up, the first ones to show.
+#[derive(Default)]
+struct Sections {
+    known: HashSet<String>,
+    shown: Vec<String>,
+}
+
+impl Sections {
+    fn add(&mut self, name: &str) {
+        if !self.known.contains(name) {
+            self.known.insert(name.to_owned());
+            if self.shown.len() < MAX_SHOWN_SECTIONS {
+                self.shown.push(format!("[{name}]"));
+            }
+        }
+    }
 }
 
 /// What uWSGI strips at both ends of lines, keys and values.
@@ -60,7 +85,7 @@ fn section_name(header: &str, origin: &Origin, findings: &mut Vec<Diagnostic>) -
         return name.to_owned();
     }
     let mut name = header.to_owned();
-    if name.pop() != Some(']') {
+    if name.pop() != Some(']') && findings.len() < MAX_FINDINGS {
         let message = format!("a section header ends in `]`; as written it names the section `{name}`");
         let finding = Diagnostic::warning(origin, "", message).misleading();
         let is_name = !header.contains([' ', '\t', ']', '[']);
@@ -78,15 +103,8 @@ fn pair(text: &str, origin: &Origin) -> Pair {
     }
 }
 
-fn missing_section(wanted: &str, sections: &[String]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for name in sections {
-        let name = format!("[{name}]");
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    match names.as_slice() {
+fn missing_section(wanted: &str, names: &[String]) -> String {
+    match names {
         [] => format!("there is no section [{wanted}], so nothing is read; begin the file with [{wanted}]"),
         names => {
             format!(

@@ -4,6 +4,7 @@
 //! each item, as uWSGI does. Beyond uWSGI: blocks may stand within blocks, `else` works, and a block without end is an error
 //! instead of swallowing what follows.
 
+use super::budget::{self, MAX_OPEN_BLOCKS};
 use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin, Topic};
 use crate::error::Problem;
@@ -58,7 +59,12 @@ impl Block {
 
 impl Loader<'_> {
     /// Opens a block.
-    pub(super) fn open_block(&mut self, block: Block) {
+    ///
+    /// # Errors
+    /// When too many are open.
+    pub(super) fn open_block(&mut self, block: Block) -> Result<(), Halt> {
+        let open = self.blocks.len() + 1;
+        budget::within(open, MAX_OPEN_BLOCKS, "the number of blocks within one another", &block.origin)?;
         if !self.blocks.is_empty() {
             let message = "uWSGI refuses blocks within blocks, or ends the outer one at the first end";
             self.note_difference(&block.origin, &block.key, message);
@@ -68,6 +74,7 @@ impl Loader<'_> {
             self.note_difference(&block.origin, &block.key, message);
         }
         self.blocks.push(block);
+        Ok(())
     }
 
     /// Notes what Margrave does otherwise than uWSGI, on purpose.
@@ -135,10 +142,10 @@ impl Loader<'_> {
     fn run_statement(&mut self, statement: &Statement, item: Option<&str>) -> Result<(), Halt> {
         match statement {
             Statement::Key { key, value, origin } => {
-                self.store(key.clone(), with_item(value, item), origin.clone())
+                self.store(key.clone(), with_item(value, item, origin)?, origin.clone())
             }
             Statement::Block(block, end) => {
-                let value = with_item(&block.value, item);
+                let value = with_item(&block.value, item, &block.origin)?;
                 self.store(block.key.clone(), value.clone(), block.origin.clone())?;
                 let value = value.unwrap_or_default();
                 match block.directive {
@@ -292,10 +299,10 @@ impl Loader<'_> {
     }
 }
 
-fn with_item(value: &Option<String>, item: Option<&str>) -> Option<String> {
+fn with_item(value: &Option<String>, item: Option<&str>, origin: &Origin) -> Result<Option<String>, Problem> {
     match (value, item) {
-        (Some(value), Some(item)) => Some(value.replace(ITEM, item)),
-        (value, _) => value.clone(),
+        (Some(value), Some(item)) => budget::fill_in(value, ITEM, item, origin).map(Some),
+        (value, _) => Ok(value.clone()),
     }
 }
 

@@ -3,8 +3,10 @@
 //! Using one runs its targets at once, past the table: `%()` and `show-config` do not see them. `$1` to `$9` are the words
 //! of the value; one that is missing stays as `$n`.
 
+use super::budget::{self, MAX_CUSTOM};
 use super::{Halt, Loader};
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::error::Problem;
 use crate::options;
 
 /// Declared options that may use one another.
@@ -36,6 +38,7 @@ impl Loader<'_> {
             return Err(Diagnostic::error(origin, option, message).into());
         };
         if options::find(name).is_none() && !self.custom.iter().any(|known| known.name == name) {
+            budget::within(self.custom.len() + 1, MAX_CUSTOM, "the number of declared options", origin)?;
             let (name, template) = (name.to_owned(), template.to_owned());
             self.custom.push(CustomOption { name, template, is_immediate });
         } else {
@@ -57,6 +60,12 @@ impl Loader<'_> {
             return Err(Diagnostic::error(origin, &option.name, message).into());
         }
         self.depth += 1;
+        let outcome = self.run_targets(option, value, origin);
+        self.depth -= 1;
+        outcome
+    }
+
+    fn run_targets(&mut self, option: &CustomOption, value: &str, origin: &Origin) -> Result<(), Halt> {
         for target in option.template.split(';').filter(|target| !target.is_empty()) {
             // As uWSGI, which reads a declaration up to the first target without `=`.
             let Some((key, pattern)) = target.split_once('=') else {
@@ -66,7 +75,9 @@ impl Loader<'_> {
                 self.findings.push(Diagnostic::warning(origin, &option.name, message));
                 break;
             };
-            let value = fill(pattern, value);
+            let value = fill(pattern, value, origin)?;
+            self.budget.run_custom(origin)?;
+            self.budget.store(value.len(), origin)?;
             if let Some(inner) = self.custom.iter().find(|known| known.name == key).cloned() {
                 self.run_custom(&inner, &value, origin)?;
             } else if self.belongs_to_block(key) {
@@ -83,18 +94,17 @@ impl Loader<'_> {
                 self.findings.push(Diagnostic::warning(origin, &option.name, message));
             }
         }
-        self.depth -= 1;
         Ok(())
     }
 }
 
-fn fill(pattern: &str, value: &str) -> String {
+fn fill(pattern: &str, value: &str, origin: &Origin) -> Result<String, Problem> {
     let mut words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
     if value.is_empty() {
         // An empty value is one empty word.
         words.push("");
     }
-    ('1'..='9')
-        .zip(words)
-        .fold(pattern.to_owned(), |text, (digit, word)| text.replace(&format!("${digit}"), word))
+    ('1'..='9').zip(words).try_fold(pattern.to_owned(), |text, (digit, word)| {
+        budget::fill_in(&text, &format!("${digit}"), word, origin)
+    })
 }

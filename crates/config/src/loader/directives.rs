@@ -1,5 +1,6 @@
 //! What each directive does.
 
+use super::budget::{self, MAX_ENVIRONMENT_CHANGES};
 use super::{Halt, Loader, Printed};
 use crate::Command;
 use crate::diagnostic::{Diagnostic, Origin};
@@ -104,11 +105,11 @@ impl Loader<'_> {
             Directive::Fallback => self.fallback = Some(given.to_owned()).filter(|file| !file.is_empty()),
             Directive::EarlyEnvironment => {
                 let (name, value) = assignment(row, given, origin)?;
-                self.change_environment((name, Some(value)));
+                self.change_environment((name, Some(value)), origin)?;
             }
             Directive::EarlyDirectory => {
                 for change in envdir::read(given, row.name(), origin, self.world)? {
-                    self.change_environment(change);
+                    self.change_environment(change, origin)?;
                 }
             }
             Directive::Plugins(need) => self.note_plugins(row, need, given, origin)?,
@@ -119,12 +120,15 @@ impl Loader<'_> {
     }
 
     /// Changes the environment for what is read from here on, and later for the application.
-    fn change_environment(&mut self, change: envdir::Change) {
+    fn change_environment(&mut self, change: envdir::Change, origin: &Origin) -> Result<(), Halt> {
+        let changes = self.environment_changes.len() + 1;
+        budget::within(changes, MAX_ENVIRONMENT_CHANGES, "the number of changes to the environment", origin)?;
         self.environment.retain(|(known, _)| *known != change.0);
         if let (name, Some(value)) = &change {
             self.environment.push((name.clone(), value.clone()));
         }
         self.environment_changes.push(change);
+        Ok(())
     }
 
     fn set(&mut self, row: &OptionRow, value: &str, origin: &Origin) -> Result<(), Halt> {

@@ -1,6 +1,6 @@
 //! Loading files: which format, which section, with which magic variables.
 
-use super::{Halt, Loader};
+use super::{Halt, Loader, budget};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::error::Problem;
 use crate::formats::{self, Pair};
@@ -147,10 +147,12 @@ impl Loader<'_> {
         let size = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.reader.count(size, asked)?;
         let file: Arc<str> = Arc::from(path);
-        let mut pairs = Vec::new();
+        let (mut pairs, mut size) = (Vec::new(), 0);
         for (row, (key, value)) in (1..).zip(rows) {
-            let lines = magic::substitute(&value, &file, &self.magic, &mut self.findings);
+            let lines = magic::substitute(&value, &file, &self.magic, &mut self.findings)?;
             let value = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+            size += value.len();
+            budget::within(size, magic::MAX_SUBSTITUTED_BYTES, "the size of all values in bytes", asked)?;
             pairs.push(Pair { key, value, origin: Origin::File { file: Arc::clone(&file), line: row } });
         }
         self.read_pairs(pairs)
@@ -189,12 +191,8 @@ impl Loader<'_> {
         let mut lines = Vec::new();
         for source in &sources {
             let text = self.reader.text(source, asked, self.world, &mut self.findings)?;
-            lines.extend(magic::substitute(
-                &text,
-                &Arc::from(source.as_str()),
-                &self.magic,
-                &mut self.findings,
-            ));
+            let file = Arc::from(source.as_str());
+            lines.extend(magic::substitute(&text, &file, &self.magic, &mut self.findings)?);
         }
         Ok(lines)
     }

@@ -178,6 +178,17 @@ fn what_could_go_on_for_ever_has_a_bound() {
     let doubling: String = (1..40).map(|at| format!("k{at} = x%(k{})%(k{0})\n", at - 1)).collect();
     let doubling = format!("k0 = 0123456789\n{doubling}");
     let wide = format!("big = {}\n{}", "x".repeat(200_000), "k = y%(big)\n".repeat(200));
+    let nested = "if-not-env = X\n".repeat(100_000);
+    let wide_item = format!("for = {}\nprint = {}\nendfor =", "x".repeat(1_000), "%(_)".repeat(10_000));
+    let wide_word = format!("declare-option = o=print={}\no = {}", "$1".repeat(10_000), "x".repeat(10_000));
+    let stored = format!("for-times = 9000\nprint = {}\nendfor =", "x".repeat(10_000));
+    let tree: String = (1..15)
+        .map(|depth| format!("declare-option = o{depth}={}\n", format!("o{}=1;", depth - 1).repeat(10)))
+        .collect();
+    let tree = format!("declare-option = o0=set-ph=a=b\n{tree}o14 = 1\n");
+    let declared: String = (0..1_001).map(|number| format!("declare-option = o{number}=print=x\n")).collect();
+    let percent = format!("; {}", "%p".repeat(2_000_000));
+    let early: String = (0..10_001).map(|number| format!("ienv = A{number}=b\n")).collect();
     for (text, message) in [
         (doubling.as_str(), "grows without end"),
         (wide.as_str(), "the size of all expanded values in bytes exceeds the bound"),
@@ -190,11 +201,29 @@ fn what_could_go_on_for_ever_has_a_bound() {
             "the number of repetitions exceeds the bound of 10000",
         ),
         ("declare-option = a=b=1;a=2\na = 1", "declared options use one another without end"),
+        (nested.as_str(), "the number of blocks within one another exceeds the bound of 64"),
+        (wide_item.as_str(), "the length of a value in bytes exceeds the bound"),
+        (wide_word.as_str(), "the length of a value in bytes exceeds the bound"),
+        (stored.as_str(), "the size of all values in bytes exceeds the bound"),
+        (tree.as_str(), "the number of uses of declared options exceeds the bound"),
+        (declared.as_str(), "the number of declared options exceeds the bound of 1000"),
+        (percent.as_str(), "the text that magic variables bring in, in bytes, exceeds the bound"),
+        (early.as_str(), "the number of changes to the environment exceeds the bound of 10000"),
+        ("for-times = 10000\nfor-times = 10000\na = b\nendfor =\nendfor =", "the number of options exceeds"),
         (many.as_str(), "the number of options exceeds the bound of 100000"),
     ] {
         let world = MemoryWorld::with_files(&[("site.ini", &format!("[uwsgi]\n{text}\n"))]);
-        let error =
-            load(&["margrave".to_owned(), "--ini".to_owned(), "site.ini".to_owned()], &world).unwrap_err();
+        let error = load(&["margrave".to_owned(), "--ini".to_owned(), "site.ini".to_owned()], &world)
+            .expect_err(&text[..text.len().min(40)]);
         assert!(error.to_string().contains(message), "{}: {error}", &text[..text.len().min(40)]);
     }
+}
+
+#[test]
+fn many_sections_and_headers_are_read_in_time_that_grows_with_them() {
+    let text: String = (0..200_000).map(|number| format!("[s{number}\n")).collect();
+    let world = MemoryWorld::with_files(&[("site.ini", &text)]);
+    let error = load(&["margrave".to_owned(), "site.ini".to_owned()], &world).unwrap_err();
+    assert!(error.to_string().contains("name one of those in the file: [s], [s1], "), "{error}");
+    assert!(error.diagnostics.len() <= 10_001);
 }
