@@ -69,7 +69,6 @@ class RecordReader:
             self.others.append((kind, content))
             return
         if number not in self.requests or self.requests[number].end:
-            assert number not in self.requests or kind == END or self.requests[number].end is not None
             self.requests[number] = Records()
             self.order.append(self.requests[number])
         found = self.requests[number]

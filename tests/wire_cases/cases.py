@@ -44,7 +44,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Case:
-    """One connection. `then`: `stays` (the next request is served), `closes`, or `either`."""
+    """One connection. `then`: `stays` (the next request is served), `closes`, `either`, or `broken` (never complete)."""
 
     name: str
     rule: str
@@ -52,7 +52,6 @@ class Case:
     answers: tuple
     then: str = "stays"
     method: str = "GET"
-    direct_only: str = ""
 
     def __str__(self):
         return f"{self.name} [{self.rule}]"
@@ -94,9 +93,9 @@ def steps(sent):
     return sent if isinstance(sent, tuple) else (sent,)
 
 
-def good(name, rule, sent, body=None, then="stays", direct_only="", **environ):
+def good(name, rule, sent, body=None, then="stays", **environ):
     """One request, served."""
-    return Case(name, rule, steps(sent), (Seen(environ, body),), then, direct_only=direct_only)
+    return Case(name, rule, steps(sent), (Seen(environ, body),), then)
 
 
 def several(name, rule, sent, *answers, then="stays", **options):

@@ -1,5 +1,5 @@
 """HTTP/1.1: how long a connection lives, Expect, and requests that arrive slowly."""
-from .cases import ANSWER, END, INTERIM, RESET, SMUGGLED, Case, Pause, Planned, Refused, Seen, bad, chunked, good, post, request, several, silent, steps
+from .cases import ANSWER, END, INTERIM, RESET, SMUGGLED, Case, Pause, Planned, Seen, bad, chunked, good, post, request, several, silent, steps
 
 P = Pause()
 
