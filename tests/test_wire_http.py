@@ -26,7 +26,11 @@ GROUPS = {
     "bodies": http_answers.BODIES,
 }
 CASES = [pytest.param(case, id=f"{group}: {case}") for group, cases in GROUPS.items() for case in cases]
-SHAPES = {"one thread": ["--processes", "1", "--threads", "1"], "two of four": ["--processes", "2", "--threads", "4"]}
+SHAPES = {
+    "one thread": ["--processes", "1", "--threads", "1"],
+    "two of four": ["--processes", "2", "--threads", "4"],
+    "by http": ["--processes", "2", "--threads", "2"],
+}
 
 
 class Site:
@@ -34,9 +38,10 @@ class Site:
 
     def __init__(self, start, directory, name, *arguments):
         self.http = free_address()
+        option = "--http" if name == "by-http" else "--http-socket"  # uWSGI's router, here served by the workers too
         self.witness = Witness(directory / f"notes-{name}")
         self.server = start(
-            "--chdir", APPS, "--wsgi-file", "witness.py", "--master", "--http-socket", self.http, "--forwarded-allow", "none", *arguments,
+            "--chdir", APPS, "--wsgi-file", "witness.py", "--master", option, self.http, "--forwarded-allow", "none", *arguments,
             serving=self.http, env={"WITNESS_NOTES": str(self.witness.path)},
         )  # fmt: skip
 
