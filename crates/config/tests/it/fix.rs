@@ -146,3 +146,53 @@ fn thousands_of_slips_are_mended_in_one_round() {
     assert_eq!(report.report.warnings, 0, "{}", &report.text[..2_000]);
     assert!(report.corrected[0].text.contains("; note\nenv = NAME4999=4999\n"));
 }
+
+/// A small generator: the same seed gives the same damage.
+fn damaged(text: &str, seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % (bound.max(1) as u64)).unwrap()
+    };
+    let mut characters: Vec<char> = text.chars().collect();
+    for _ in 0..4 {
+        let at = next(characters.len());
+        match next(4) {
+            0 if !characters.is_empty() => drop(characters.remove(at)),
+            1 => characters.insert(at, [';', '"', '=', ' ', '[', '\r', '%', 'x'][next(8)]),
+            2 if characters.len() > 1 => characters.swap(at, at.saturating_sub(1)),
+            _ => characters.insert(at, '\n'),
+        }
+    }
+    characters.into_iter().collect()
+}
+
+/// Whatever a file holds, a copy is as good as it gets: correcting it again changes nothing, and no error has come.
+#[test]
+fn correcting_twice_changes_nothing_more() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/configurations");
+    let mut corrected = 0;
+    for folder in ["patterns", "more"] {
+        for file in std::fs::read_dir(format!("{directory}/{folder}")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let original = std::fs::read_to_string(&path).unwrap();
+            for seed in 0..5 {
+                let text = if seed == 0 { original.clone() } else { damaged(&original, seed) };
+                let before = run(&[(&name, &text)], &format!("--elsewhere --fix {name}")).unwrap();
+                let Some(copy) = before.corrected.first() else { continue };
+                corrected += 1;
+                let again = run(&[(&name, &copy.text)], &format!("--elsewhere --fix {name}")).unwrap();
+                assert!(
+                    again.corrected.is_empty(),
+                    "{name} with seed {seed}: {text:?}\n{:?}",
+                    again.corrected
+                );
+                assert_eq!(again.report.errors, before.report.errors, "{name} with seed {seed}: {text:?}");
+            }
+        }
+    }
+    assert!(corrected > 20, "only {corrected} files had something to correct");
+}
