@@ -9,6 +9,7 @@ mod kinds;
 mod messages;
 mod patterns;
 mod robustness;
+mod round_trip;
 mod settings;
 mod sources;
 mod uwsgi_cases;
