@@ -5,6 +5,7 @@ import re
 import select
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -319,3 +320,24 @@ def test_uwsgitop_shows_the_workers(probe, address, stats, under_test):
     pids = [str(worker["pid"]) for worker in until(lambda: (lambda it: it if all(w["pid"] and w["accepting"] for w in it) else None)(document(stats)["workers"]), 10, "both workers")]
     text = screen([under_test.python, tool, stats], until_seen=(*pids, "uwsgi-2.0.31"))
     assert "uwsgi-2.0.31" in text and all(pid in text for pid in pids), text
+
+
+@own(reason="it has no such command")
+def test_top_shows_the_instance(probe, address, under_test, tmp_path):
+    path = tmp_path / "c.sock"
+    server = probe("--control-socket", path, "--instance-name", "shop", "--threads", "2")
+    for _ in range(5):
+        http.get(address, "/one")
+    asking = threading.Thread(target=http.get, args=(address, "/slow?s=3"))
+    asking.start()
+    text = screen([under_test.executable, "top", "--socket", path], until_seen=("shop", f"pid +{server.pid}", "requests/s", "/slow\\?s=3", "without the GIL"))
+    asking.join()
+    assert re.search("shop", text) and "busy" in text and "/slow?s=3" in text, text
+
+
+@own(reason="it has no such command")
+def test_top_without_a_terminal_is_a_sentence(probe, under_test, tmp_path):
+    path = tmp_path / "c.sock"
+    probe("--control-socket", path)
+    done = subprocess.run([under_test.executable, "top", "--socket", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, start_new_session=True)
+    assert done.returncode == 1 and "margrave ctl --json status" in done.stderr, done

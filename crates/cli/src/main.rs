@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     match args.get(1).map(String::as_str) {
         Some("check") => return exit_code(check_files(&args[2..], &world)),
         Some("request") => return exit_code(request::run(&args[2..])),
+        Some("top") => return exit_code(watch(&args[2..])),
         Some("ctl") => return exit_code(steer(&args[2..])),
         Some("stop") => return exit_code(stop(&args[2..])),
         Some("options") => {
@@ -129,6 +130,17 @@ fn steer(words: &[String]) -> i32 {
         Err(error) => {
             complain(&[format!("margrave: error: {error}")]);
             error.exit_code()
+        }
+    }
+}
+
+/// `margrave top`.
+fn watch(words: &[String]) -> i32 {
+    match margrave_top::run(words) {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&[format!("margrave: error: {error}")]);
+            1
         }
     }
 }

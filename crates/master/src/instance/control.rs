@@ -4,6 +4,8 @@ use super::Instance;
 use crate::stats::Report;
 use margrave_control::protocol::Reply;
 use margrave_lifecycle::order::{Order, Outcome};
+use margrave_stats::histogram::{self, BUCKETS, Measure};
+use margrave_stats::scoreboard::Counter;
 use margrave_sys::clock::monotonic;
 use serde_json::json;
 
@@ -73,6 +75,8 @@ impl Instance {
             Some(_) => "serving",
         };
         let stats = view.as_ref().map(Report::new);
+        let totals = view.as_ref().map(|view| self.ledger.with_the_living(view)).unwrap_or_default();
+        let bounds: Vec<u64> = (0..BUCKETS).filter_map(histogram::bound).collect();
         json!({
             "instance": {
                 "name": self.parts.control.name,
@@ -81,6 +85,22 @@ impl Instance {
                 "generation": view.as_ref().map(|view| view.number),
                 "reloads": self.reloads,
                 "uptime": monotonic().saturating_sub(self.started).as_secs(),
+            },
+            "totals": {
+                "requests": totals.counter(Counter::Requests),
+                "static_requests": totals.counter(Counter::StaticRequests),
+                "exceptions": totals.counter(Counter::Exceptions),
+                "refused": totals.counter(Counter::Refused),
+                "aborted": totals.counter(Counter::Aborted),
+                "sent_bytes": totals.counter(Counter::TxBytes),
+                "harakiri": totals.harakiri,
+                "lost_log_lines": totals.counter(Counter::LostLines) + self.parts.log.lost(),
+            },
+            "histograms": {
+                "bounds": bounds,
+                "duration": totals.buckets(Measure::Duration),
+                "queue": totals.buckets(Measure::Queue),
+                "gil": totals.buckets(Measure::Gil),
             },
             "stats": stats,
         })

@@ -1,7 +1,7 @@
 //! What processes that have gone had counted, so that figures for monitoring only grow, whatever is reloaded.
 
 use super::report::View;
-use margrave_stats::histogram::LISTENER_WORDS;
+use margrave_stats::histogram::{self, BUCKETS, CLASSES, LISTENER_WORDS, Measure};
 use margrave_stats::scoreboard::{Counter, Slot};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -44,6 +44,32 @@ impl Ledger {
                 *sum += word.load(Relaxed);
             }
         }
+    }
+
+    /// The buckets of a measure, over all listeners and statuses. Waits of nothing are not recorded; their number is that
+    /// of all requests less the others.
+    #[must_use]
+    pub fn buckets(&self, measure: Measure) -> [u64; BUCKETS] {
+        let sum = |measure| {
+            let mut sums = [0; BUCKETS];
+            for (words, class) in
+                self.listeners.values().flat_map(|words| (0..CLASSES).map(move |class| (words, class)))
+            {
+                let found = words.get(histogram::offset(class, measure)..).unwrap_or_default();
+                sums.iter_mut().zip(found).for_each(|(sum, count)| *sum += count);
+            }
+            sums
+        };
+        let mut found = sum(measure);
+        let (all, recorded): (u64, u64) = (sum(Measure::Duration).iter().sum(), found.iter().sum());
+        found[0] += all.saturating_sub(recorded);
+        found
+    }
+
+    /// The sum of a counter, 0 for one that is not summed.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> u64 {
+        SUMMED.iter().zip(self.counters).find(|(known, _)| **known == counter).map_or(0, |(_, sum)| sum)
     }
 
     /// The sums with those of all processes that still run.
