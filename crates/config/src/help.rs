@@ -67,6 +67,8 @@ Serves Python web applications; reads the configuration that uWSGI reads.
   margrave --http :8000 --wsgi-file app.py --callable app
   margrave check uwsgi.ini                 what a file would do here, line by line
   margrave options WORD...                 options by name, or by words of their help
+  margrave request --uwsgi ADDRESS PATH    one request over HTTP, uwsgi, FastCGI or SCGI
+  margrave ctl reload                      orders to a running instance, over its control socket
   margrave --stop PIDFILE, --reload PIDFILE
 
 Every option may stand on the command line (--processes 4), in a file (processes = 4)
