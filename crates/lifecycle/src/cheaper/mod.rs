@@ -153,8 +153,7 @@ impl Scaler {
             wish if wish > 0 => (wanted + i32::from(wish)).min(most).max(wanted),
             wish => (wanted + i32::from(wish)).max(least).min(wanted),
         };
-        // Fewer than the rules promise is never left alone.
-        i16::try_from(target.max(least) - wanted).unwrap_or(0)
+        i16::try_from(target - wanted).unwrap_or(0)
     }
 
     fn step(&self) -> i16 {

@@ -137,9 +137,10 @@ fn memory_bounds_the_number() {
 }
 
 #[test]
-fn an_order_beyond_the_bounds_is_left_alone_and_too_few_are_not() {
+fn an_order_beyond_the_bounds_is_left_alone() {
     let mut course = Course::new(rules(Algorithm::Spare), 12);
     assert_eq!(course.seconds(20, 12, &Load::default()), 12);
-    let mut course = Course::new(Scaling { least: 3, ..rules(Algorithm::Manual) }, 1);
-    assert_eq!(course.second(0, Load::default()), 3);
+    let mut course = Course::new(Scaling { least: 3, ..rules(Algorithm::Spare) }, 2);
+    assert_eq!(course.seconds(20, 0, &Load::default()), 2, "fewer than the least");
+    assert_eq!(course.seconds(4, 2, &Load::default()), 4, "until they are needed");
 }
