@@ -50,7 +50,6 @@ DIFFERENCES = {
     "mode-empty": "`chmod-socket` without a value is its default mode, in files as on the command line",
     "mode-four-digits": "a mode may have a leading zero",
     "dict-without-equals": "a mount without application is an error when it is read, not when it is loaded",
-    "env-without-equals": "`env` without `=` sets nothing, which is an error",
     "need-plugins-known": "what Margrave has built in is there, though uWSGI finds no such file",
     "early-env": "`ienv` works, as in uWSGI 2.1",
     "print-symbol": "there are no symbols to print, which is an error",
