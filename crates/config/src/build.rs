@@ -3,6 +3,7 @@
 //! The last value of a scalar wins, across aliases too; lists keep every value in order. A value of the wrong kind is an
 //! error; a value that uWSGI would read differently than it looks is a warning.
 
+mod beside;
 mod cheaper;
 mod control;
 mod directory;
@@ -62,6 +63,7 @@ fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
         cheaper: cheaper::build(values, process.workers),
         process,
         host: host::build(values, &reading.environment_changes),
+        beside: beside::build(values),
         hooks: hooks::build(values),
         log: log::build(values),
         static_files: static_files::build(values),

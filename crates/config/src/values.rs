@@ -144,7 +144,9 @@ pub fn parse_address(text: &str) -> Result<Address, String> {
         return Err("an address is missing; write host:port, :port, or a path".to_owned());
     }
     if let Some(number) = text.strip_prefix('=') {
-        return Err(format!("shared sockets (`={number}`) are not built yet; write the address itself"));
+        return Err(format!(
+            "`={number}` is a shared socket, which only options of sockets to listen on take; write the address itself"
+        ));
     }
     if text.starts_with("fd://") {
         return Err(format!(
@@ -206,6 +208,8 @@ pub fn check_kind(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Megabytes => megabytes(text).map(drop),
         Kind::Signed => signed_number(text).map(drop),
         Kind::Duration => duration(text).map(drop),
+        // `=N` stands for the address of a shared socket, which only the whole configuration knows.
+        Kind::Address if text.starts_with('=') => Ok(()),
         Kind::Address => address(text).map(drop),
         Kind::Mode if matches!(text, "" | "true") => Ok(()),
         Kind::Mode => mode(text).map(drop),
@@ -397,7 +401,7 @@ mod tests {
         }
         for (text, message) in [
             ("", "missing"),
-            ("=0", "shared sockets"),
+            ("=0", "is a shared socket"),
             ("::1:80", "[::1]"),
             ("localhost:http", "no port"),
             (":$(PORT)", "set the environment variable"),

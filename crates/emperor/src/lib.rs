@@ -180,6 +180,7 @@ impl Emperor<'_> {
             directory: self.sources.directory_of(name),
             inherited: Vec::new(),
             output: None,
+            traits: process::Traits::default(),
         };
         let pid = match process::spawn(&program) {
             Ok(pid) => {

@@ -8,6 +8,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod cheaper;
+pub mod cron;
+pub mod daemons;
 pub mod message;
 pub mod order;
 pub mod supervisor;

@@ -13,7 +13,7 @@ use margrave_lifecycle::supervisor::Policy;
 use margrave_stats::scoreboard::Layout;
 use margrave_sys::action::Scene;
 use margrave_sys::channel::Channel;
-use margrave_sys::process::{self, Program};
+use margrave_sys::process::{self, Program, Traits};
 use margrave_sys::shm::memfd_with;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -200,6 +200,8 @@ pub struct Plan<'a> {
     pub output: Option<BorrowedFd<'a>>,
     /// Reloads so far.
     pub reloads: u32,
+    /// What is different about its processes from the master.
+    pub traits: Traits,
     /// What hooks of the master have made of it.
     pub hooks: &'a Hooks,
     /// The configuration was read again for it, so that the hooks of the start are due again.
@@ -258,6 +260,7 @@ impl Generation {
             directory,
             inherited: vec![theirs.as_fd()],
             output: plan.output,
+            traits: plan.traits,
         };
         let pid = process::spawn(&program).map_err(|error| {
             StartError::Interpreter(format!(
@@ -320,6 +323,9 @@ fn environment(
     removed.push("MARGRAVE_PACKAGE".into());
     // The service manager listens to us, not to the application.
     removed.push(margrave_sys::notify::VARIABLE.into());
+    removed.extend(
+        margrave_sys::notify::OTHERS.into_iter().chain(margrave_sys::activation::VARIABLES).map(Into::into),
+    );
     removed.push(crate::upgrade::VARIABLE.into());
     if let Some(package) = interpreter.fallback_package() {
         added.push(("MARGRAVE_PACKAGE".into(), package.into()));

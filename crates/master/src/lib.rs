@@ -3,6 +3,7 @@
 //! One thread, one loop, one closed list of events. It owns the listening sockets, the pidfiles and the shared
 //! counters, starts zygotes and speaks with them. It never runs Python and never waits for a child.
 
+mod beside;
 mod check;
 mod control;
 mod daemon;

@@ -2,6 +2,7 @@
 
 use crate::error::{MAX_LISTENERS, StartError};
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings, Protocol};
+use margrave_sys::activation::Activated;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::fs;
@@ -56,6 +57,11 @@ impl Deref for Bound {
 }
 
 impl Socket {
+    /// A socket that the service manager has bound, and whose file is the manager's.
+    fn activated(settings: &ListenerSettings, fd: OwnedFd, address: String) -> Self {
+        Self { fd, address, wanted: settings.address.clone(), file: None, given_away: Cell::new(false) }
+    }
+
     /// Binds a socket; with `vacuum` its file goes when it does.
     ///
     /// # Errors
@@ -106,9 +112,23 @@ impl Drop for Socket {
 #[derive(Debug, Default)]
 pub struct Listeners {
     known: Vec<Weak<Socket>>,
+    /// What a service manager has bound for us.
+    activated: Activated,
 }
 
 impl Listeners {
+    /// With the sockets that a service manager has bound for this process. To be called once.
+    #[must_use]
+    pub fn activated() -> Self {
+        Self { activated: Activated::from_environment(), ..Self::default() }
+    }
+
+    /// The addresses of sockets that the service manager has bound and no option names.
+    #[must_use]
+    pub fn unused(&self) -> Vec<&str> {
+        self.activated.left()
+    }
+
     /// The sockets in use, for the master that is to take over.
     #[must_use]
     pub fn heirlooms(&self) -> Vec<(Heirloom, Rc<Socket>)> {
@@ -159,7 +179,10 @@ impl Listeners {
             let socket = match free.iter().position(|socket| socket.wanted == wanted.address) {
                 Some(index) => free.swap_remove(index),
                 None => {
-                    let socket = Rc::new(Socket::bind(wanted, settings, vacuum)?);
+                    let socket = match self.activated.take(&wanted.address) {
+                        Some((fd, address)) => Rc::new(Socket::activated(wanted, fd, address)),
+                        None => Rc::new(Socket::bind(wanted, settings, vacuum)?),
+                    };
                     made.push(Rc::downgrade(&socket));
                     socket
                 }

@@ -13,12 +13,12 @@ use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
 use crate::upgrade::{self, Predecessor};
 use margrave_config::Settings;
-use margrave_config::settings::{LogSettings, Phase, ProcessSettings};
+use margrave_config::settings::{Address, HostSettings, LogSettings, Phase, ProcessSettings};
 use margrave_control::registry::Kind;
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::notify::Notifier;
 use margrave_sys::privileges::Identity;
-use margrave_sys::process;
+use margrave_sys::process::{self, Traits};
 use margrave_sys::signal::Signals;
 use margrave_sys::title::Title;
 use std::path::Path;
@@ -170,7 +170,7 @@ fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<P
     let interpreter = Interpreter::find(&settings.python, host)?;
     let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
-    let mut listeners = Listeners::default();
+    let mut listeners = Listeners::activated();
     let predecessor = Predecessor::find(&mut listeners)?;
     let (pidfiles, (bound, stats, (control, warnings))) =
         settle_in(settings, "uWSGI master", hooks, |settings| {
@@ -189,6 +189,12 @@ fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<P
     let log = Log::open(&settings.log, file)?;
     let collector = Collector::new(&settings.log)?;
     warn_of_backlog(settings, &log);
+    for address in listeners.unused() {
+        let text = format!(
+            "the service manager listens on {address}, which no option names: write it as `http-socket = {address}`, or as another kind of socket"
+        );
+        log.say(Level::Warning, &text);
+    }
     warnings.iter().for_each(|warning| log.say(Level::Warning, warning));
     Ok(Place { log, collector, stats, control, signals, listeners, bound, pidfiles, predecessor })
 }
@@ -202,9 +208,12 @@ fn settle_in<T>(
     mut bind: impl FnMut(&Settings) -> Result<T, StartError>,
 ) -> Result<(Vec<Pidfile>, T), StartError> {
     let (host, log) = (&settings.host, &settings.log);
-    let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?;
+    let identity = identity(host)?;
     if let Some(path) = &log.logto {
         redirect("logto", path, log)?;
+    }
+    if let Some(niceness) = host.niceness {
+        process::set_niceness(niceness).map_err(StartError::system("set the priority that `prio` wants"))?;
     }
     let mut pidfiles = Vec::new();
     // Beside a master that serves, its names and its root are there already.
@@ -244,7 +253,10 @@ fn settle_in<T>(
         }
         bound => Some(bound?),
     };
-    identity.assume()?;
+    if !host.master_as_root {
+        give_sockets(settings, &identity)?;
+        identity.assume()?;
+    }
     hooks.run(Phase::AsUser, &settings.hooks, &teller)?;
     let bound = bound.map_or_else(|| bind(settings), Ok)?;
     if let Some(path) = &log.logto2 {
@@ -292,4 +304,41 @@ fn show_title(process: &ProcessSettings, name: &str) {
     if let Some(title) = Title::find() {
         title.set(&format!("{}{name}{}", process.procname_prefix, process.procname_append));
     }
+}
+
+/// What is different about the application's processes from the master.
+///
+/// # Errors
+/// When a name is not known.
+pub(crate) fn traits(host: &HostSettings) -> Result<Traits, StartError> {
+    Ok(Traits {
+        identity: if host.master_as_root { Some(identity(host)?) } else { None },
+        address_space: host.limit_address_space,
+        processes: host.limit_processes,
+        ..Traits::default()
+    })
+}
+
+/// Whom the instance becomes.
+fn identity(host: &HostSettings) -> Result<Identity, StartError> {
+    let identity = Identity::resolve(host.uid.as_deref(), host.gid.as_deref())?
+        .with_groups(&host.add_gid, !host.no_initgroups)?
+        .with_capabilities(&host.capabilities)?;
+    Ok(identity)
+}
+
+/// uWSGI binds as the user whom it becomes, and the proxy in front counts on the owner of the socket file. Here ports
+/// and directories of root can be used as well, so the files are given away.
+fn give_sockets(settings: &Settings, identity: &Identity) -> Result<(), StartError> {
+    let sockets = settings.listen.listeners.iter().filter(|_| settings.listen.chown.is_none());
+    let files = sockets.map(|listener| &listener.address);
+    for address in files.chain(&settings.stats.address) {
+        if let Address::Unix(path) = address
+            && process::is_root()
+            && path.exists()
+        {
+            identity.give(path).map_err(StartError::system("give the sockets to the user"))?;
+        }
+    }
+    Ok(())
 }

@@ -13,6 +13,12 @@ pub struct Touch<M> {
     files: Vec<(PathBuf, M, Option<Stamp>)>,
 }
 
+impl<M> Default for Touch<M> {
+    fn default() -> Self {
+        Self { files: Vec::new() }
+    }
+}
+
 impl<M: Clone> Touch<M> {
     /// Watches files from now on. One that is absent counts as changed when it appears.
     #[must_use]

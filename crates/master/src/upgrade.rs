@@ -81,6 +81,7 @@ impl Successor {
             directory: None,
             inherited: vec![theirs.as_fd()],
             output: None,
+            traits: process::Traits::default(),
         };
         let started = process::spawn(&program);
         let pid = started.map_err(StartError::system("start the new executable"))?;

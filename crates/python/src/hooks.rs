@@ -45,6 +45,6 @@ pub fn run(settings: &HookSettings, phase: &str, directory: Option<PathBuf>) -> 
 }
 
 /// In one write, so that lines of several processes do not mix. A log that is gone must not stop a hook.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -21,6 +21,7 @@ use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
+use margrave_sys::process;
 use margrave_sys::process::redirect_output;
 use margrave_sys::shm::SharedWords;
 use pyo3::prelude::*;
@@ -101,7 +102,11 @@ impl Zygote {
             locks: SharedLocks::from_fd(locks.as_fd(), usize::from(settings.process.locks) + 1)?,
             apps: AppBoard::create(slots)?,
         };
-        let fellows = Fellows::new(settings.process.workers)?.map(Arc::new);
+        // Workers that accept on sockets of their own do not share connections.
+        let fellows = match settings.listen.maps.is_empty() {
+            true => Fellows::new(settings.process.workers)?.map(Arc::new),
+            false => None,
+        };
         let sockets = listeners.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let ports = listeners.iter().map(|(info, _)| bound_port(&settings, info)).collect();
         let place = Place { master_pid, generation, sockets, ports };
@@ -262,9 +267,11 @@ impl Zygote {
         let inheritance = self.inheritance.take().ok_or(Error::Order("a worker does not fork workers"))?;
         let instance = self.instance;
         instance.become_worker(order.worker, order.slot);
+        settle_in(&instance.settings, order.worker);
+        let listeners = mapped(inheritance.listeners, &instance.settings, order.worker)?;
         let parts = WorkerParts {
             settings: instance.settings.clone(),
-            listeners: inheritance.listeners,
+            listeners,
             control: order.control,
             liveness: inheritance.liveness,
             adoption: inheritance.adoption,
@@ -276,6 +283,37 @@ impl Zygote {
             watchdog: None,
         };
         Ok(Worker::new(instance, parts, order.respawn))
+    }
+}
+
+/// `map-socket`: a worker that must not accept on a listener gets one on which nothing ever arrives, so that numbers
+/// stay what they are.
+fn mapped(
+    listeners: Vec<(ListenerInfo, OwnedFd)>,
+    settings: &Settings,
+    worker: u16,
+) -> Result<Vec<(ListenerInfo, OwnedFd)>, Error> {
+    let choose = |(info, fd): (ListenerInfo, OwnedFd)| {
+        if settings.listen.is_mapped(info.index, worker) {
+            return Ok((info, fd));
+        }
+        Ok((info, margrave_sys::net::mute_listener()?))
+    };
+    listeners.into_iter().map(choose).collect()
+}
+
+/// `cpu-affinity` and `never-swap`: what the system refuses is in the log, and the worker serves without it.
+fn settle_in(settings: &Settings, worker: u16) {
+    let host = &settings.host;
+    let pinned = host.cpu_affinity.map(usize::from).map(|count| {
+        let first = usize::from(worker.saturating_sub(1)) * count;
+        process::pin(first, count).map_err(|error| format!("cpu-affinity: {error}"))
+    });
+    let locked =
+        host.never_swap.then(|| process::lock_memory().map_err(|error| format!("never-swap: {error}")));
+    let troubles = [pinned.and_then(Result::err), locked.and_then(Result::err)];
+    for trouble in troubles.into_iter().flatten() {
+        hooks::say(&format!("margrave: warning: worker {worker}: {trouble}"));
     }
 }
 

@@ -101,12 +101,17 @@ impl Scene {
         self.directory.as_deref().map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 
+    /// The shell that runs commands.
+    #[must_use]
+    pub fn shell_path(&self) -> &Path {
+        let usable = |path: &&PathBuf| crate::process::may_execute(path);
+        self.shells.iter().find(usable).map_or(Path::new(SHELL), PathBuf::as_path)
+    }
+
     /// A shell command in this scene: no signal is blocked in it.
     #[must_use]
     pub fn shell(&self, command: &str) -> Command {
-        let usable = |path: &&PathBuf| crate::process::may_execute(path);
-        let shell = self.shells.iter().find(usable).map_or(Path::new(SHELL), PathBuf::as_path);
-        let mut built = Command::new(shell);
+        let mut built = Command::new(self.shell_path());
         built.arg("-c").arg(command).envs(self.variables.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &self.directory {
             built.current_dir(directory);

@@ -30,6 +30,20 @@ pub fn utc_offset(epoch_seconds: i64) -> i64 {
     }
 }
 
+/// Minute, hour, day of the month, month (from 1) and weekday (from Sunday) of local time.
+#[must_use]
+pub fn local_minute(epoch_seconds: i64) -> [i32; 5] {
+    let mut found = MaybeUninit::<libc::tm>::uninit();
+    // SAFETY: as in `utc_offset`.
+    unsafe {
+        if libc::localtime_r(&raw const epoch_seconds, found.as_mut_ptr()).is_null() {
+            return [0, 0, 1, 1, 4];
+        }
+        let tm = found.assume_init();
+        [tm.tm_min, tm.tm_hour, tm.tm_mday, tm.tm_mon + 1, tm.tm_wday]
+    }
+}
+
 /// Local time in the words of a strftime pattern; empty when the pattern is unusable or its text very long.
 #[must_use]
 pub fn format_local(pattern: &str, epoch_seconds: u64) -> String {

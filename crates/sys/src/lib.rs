@@ -4,6 +4,7 @@
 //! Linux is the platform; another one would be added here and nowhere else.
 
 pub mod action;
+pub mod activation;
 pub mod backlog;
 pub mod beneath;
 pub mod channel;

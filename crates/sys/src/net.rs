@@ -11,7 +11,7 @@ use rustix::net::{
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -109,14 +109,13 @@ fn place(origin: &str) -> String {
 /// One sentence that names option, address and what to do.
 pub fn bind(listener: &ListenerSettings, all: &ListenSettings) -> Result<(OwnedFd, String), BindError> {
     let site = Site { listener };
-    let backlog = backlog(all.backlog);
     match &listener.address {
-        Address::Tcp { host, port } => bind_tcp(&site, host, *port, all.reuse_port, backlog),
-        Address::Unix(path) => bind_unix(&site, path, all, backlog),
+        Address::Tcp { host, port } => bind_tcp(&site, host, *port, all),
+        Address::Unix(path) => bind_unix(&site, path, all),
         Address::Abstract(name) => {
             let address =
                 SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|error| site.error(error))?;
-            let fd = listen(&site, AddressFamily::UNIX, &address.into(), false, backlog)?;
+            let fd = listen(&site, AddressFamily::UNIX, &address.into(), all)?;
             Ok((fd, format!("@{name}")))
         }
     }
@@ -178,19 +177,18 @@ fn bind_tcp(
     site: &Site<'_>,
     host: &str,
     port: u16,
-    reuse_port: bool,
-    backlog: i32,
+    all: &ListenSettings,
 ) -> Result<(OwnedFd, String), BindError> {
     let address = resolve(host, port).ok_or_else(|| site.error(Errno::ADDRNOTAVAIL))?;
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let fd = listen(site, family, &address.into(), reuse_port, backlog)?;
+    let fd = listen(site, family, &address.into(), all)?;
     let bound = rustix::net::getsockname(&fd).map_err(|error| site.error(error))?;
     let bound = SocketAddr::try_from(bound).map_err(|error| site.error(error))?;
     Ok((fd, bound.to_string()))
 }
 
 /// IPv4 first, as uWSGI resolves names; an empty host or `*` is every IPv4 address.
-fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
+pub(crate) fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
     if host.is_empty() || host == "*" {
         return Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
     }
@@ -201,18 +199,13 @@ fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
     found.iter().find(|address| address.is_ipv4()).or_else(|| found.first()).copied()
 }
 
-fn bind_unix(
-    site: &Site<'_>,
-    path: &Path,
-    all: &ListenSettings,
-    backlog: i32,
-) -> Result<(OwnedFd, String), BindError> {
+fn bind_unix(site: &Site<'_>, path: &Path, all: &ListenSettings) -> Result<(OwnedFd, String), BindError> {
     if path.as_os_str().len() > LONGEST_PATH {
         return Err(site.problem(BindProblem::TooLong));
     }
     remove_stale_socket(site, path)?;
     let address = SocketAddrUnix::new(path).map_err(|error| site.error(error))?;
-    let fd = listen(site, AddressFamily::UNIX, &address.into(), false, backlog)?;
+    let fd = listen(site, AddressFamily::UNIX, &address.into(), all)?;
     finish_socket_file(site, path, all).inspect_err(|_| {
         let _ = fs::remove_file(path);
     })?;
@@ -253,30 +246,74 @@ fn listen(
     site: &Site<'_>,
     family: AddressFamily,
     address: &SocketAddrAny,
-    reuse_port: bool,
-    backlog: i32,
+    all: &ListenSettings,
 ) -> Result<OwnedFd, BindError> {
-    open_listener(family, address, reuse_port, backlog).map_err(|error| site.error(error))
+    open_listener(family, address, all).map_err(|error| site.error(error))
 }
 
 fn open_listener(
     family: AddressFamily,
     address: &SocketAddrAny,
-    reuse_port: bool,
-    backlog: i32,
+    all: &ListenSettings,
 ) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(bytes) = all.send_buffer {
+        sockopt::set_socket_send_buffer_size(&fd, bytes)?;
+    }
+    if let Some(bytes) = all.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(&fd, bytes)?;
+    }
     if family != AddressFamily::UNIX {
         sockopt::set_socket_reuseaddr(&fd, true)?;
-        // Accepted connections inherit it, which saves a system call for each.
+        // Accepted connections inherit these, which saves system calls for each.
         sockopt::set_tcp_nodelay(&fd, true)?;
-        if reuse_port {
+        sockopt::set_socket_keepalive(&fd, all.keepalive)?;
+        if all.reuse_port {
             sockopt::set_socket_reuseport(&fd, true)?;
+        }
+        if all.freebind {
+            sockopt::set_ip_freebind(&fd, true)?;
         }
     }
     rustix::net::bind(&fd, address)?;
-    rustix::net::listen(&fd, backlog)?;
+    if let Some(length) = all.fast_open.filter(|_| family != AddressFamily::UNIX) {
+        set_fast_open(&fd, length)?;
+    }
+    rustix::net::listen(&fd, backlog(all.backlog))?;
+    Ok(fd)
+}
+
+/// Lets so many connections begin with data in their first packet.
+fn set_fast_open(fd: &OwnedFd, length: u32) -> Result<(), Errno> {
+    let length = libc::c_int::try_from(length).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the pointer is to one number of the size that is given, and outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_FASTOPEN,
+            (&raw const length).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+    }
+}
+
+/// A listening socket that nobody can find: what stands in where a worker must not accept.
+///
+/// # Errors
+/// When descriptors are exhausted.
+pub fn mute_listener() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let address = SocketAddrUnix::new_unnamed();
+    rustix::net::bind(&fd, &address)?;
+    rustix::net::listen(&fd, 1)?;
     Ok(fd)
 }
 

@@ -5,14 +5,19 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// The variable that names the manager's socket; not for our children.
 pub const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// Further variables of the manager that are not for our children.
+pub const OTHERS: [&str; 2] = ["WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The way to the service manager.
 #[derive(Debug, Default)]
 pub struct Notifier {
     socket: Option<UnixDatagram>,
+    heartbeat: Option<Duration>,
 }
 
 impl Notifier {
@@ -20,7 +25,20 @@ impl Notifier {
     #[must_use]
     pub fn from_environment() -> Self {
         let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
-        Self { socket: name.and_then(|name| connect(&name).ok()) }
+        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+        let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+        let patience = number("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0);
+        Self {
+            socket: name.and_then(|name| connect(&name).ok()),
+            // Twice in the time after which the manager loses its patience, as it recommends.
+            heartbeat: patience.map(|micros| Duration::from_micros(micros / 2)),
+        }
+    }
+
+    /// How often the manager wants to hear that all is well; `None` = never.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.heartbeat.filter(|_| self.socket.is_some())
     }
 
     /// Sends assignments, one a line: `READY=1`.
@@ -58,7 +76,7 @@ mod tests {
         ];
         for (address, written) in addresses {
             let manager = UnixDatagram::bind_addr(&address).unwrap();
-            let notifier = Notifier { socket: Some(connect(OsStr::new(&written)).unwrap()) };
+            let notifier = Notifier { socket: Some(connect(OsStr::new(&written)).unwrap()), heartbeat: None };
             notifier.tell("READY=1");
             let mut buffer = [0; 32];
             let length = manager.recv(&mut buffer).unwrap();

@@ -30,6 +30,43 @@ pub struct Program<'a> {
     pub inherited: Vec<BorrowedFd<'a>>,
     /// Its standard output and error; `None` = ours.
     pub output: Option<BorrowedFd<'a>>,
+    /// What is different about it from us.
+    pub traits: Traits,
+}
+
+/// What is different about a process from the one that starts it.
+#[derive(Clone, Debug, Default)]
+pub struct Traits {
+    /// It leads a session and a process group of its own.
+    pub leads: bool,
+    /// It keeps our standard input.
+    pub keeps_stdin: bool,
+    /// Whom it becomes.
+    pub identity: Option<crate::privileges::Identity>,
+    /// Most bytes of its address space.
+    pub address_space: Option<u64>,
+    /// Most processes of its user.
+    pub processes: Option<u64>,
+}
+
+impl Traits {
+    /// In the new process.
+    fn take_on(&self) -> io::Result<()> {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        if self.leads {
+            rustix::process::setsid()?;
+        }
+        let limits = [(Resource::As, self.address_space), (Resource::Nproc, self.processes)];
+        for (resource, limit) in limits {
+            if limit.is_some() {
+                setrlimit(resource, Rlimit { current: limit, maximum: limit })?;
+            }
+        }
+        match &self.identity {
+            Some(identity) => identity.assume().map_err(io::Error::other),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How a process ended.
@@ -65,7 +102,7 @@ impl From<WaitStatus> for Ending {
 pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
     let mut command = Command::new(program.path);
     command.args(&program.arguments).env_clear().envs(program.environment.iter().cloned());
-    command.stdin(Stdio::null());
+    command.stdin(if program.traits.keeps_stdin { Stdio::inherit() } else { Stdio::null() });
     if let Some(directory) = &program.directory {
         command.current_dir(directory);
     }
@@ -73,11 +110,14 @@ pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
         command.stdout(output.try_clone_to_owned()?).stderr(output.try_clone_to_owned()?);
     }
     let inherited: Vec<RawFd> = program.inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    // SAFETY: between fork and exec the closure makes only async-signal-safe calls (sigprocmask, fcntl) and touches
-    // no lock and no allocator; the numbers stay open because `program` borrows their owners until spawn returns.
+    let traits = program.traits.clone();
+    // SAFETY: between fork and exec the closure makes only async-signal-safe calls (sigprocmask, fcntl, setrlimit and
+    // those that change the user) and touches no lock; it allocates only for the text of an error, after which there is
+    // no exec. The numbers stay open because `program` borrows their owners until spawn returns.
     unsafe {
         command.pre_exec(move || {
             crate::signal::unblock_all()?;
+            traits.take_on()?;
             inherited.iter().try_for_each(|&fd| {
                 let fd = BorrowedFd::borrow_raw(fd);
                 Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?)
@@ -115,6 +155,72 @@ pub fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// Sends a signal, by number, to a process group; 0 only asks whether it is there.
+///
+/// # Errors
+/// When there is none, or it is not ours to signal.
+pub fn signal_group(leader: i32, number: i32) -> io::Result<()> {
+    if leader <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: a plain system call on numbers.
+    match unsafe { libc::kill(-leader, number) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sends a signal, by number, to a process; 0 only asks whether it is there.
+///
+/// # Errors
+/// When there is none, or it is not ours to signal.
+pub fn signal_process(pid: i32, number: i32) -> io::Result<()> {
+    if pid <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: as above.
+    match unsafe { libc::kill(pid, number) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether we may do everything.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Sets how nice this process and those it starts are to others, from -20 to 19.
+///
+/// # Errors
+/// When it is to be less nice and we are not root.
+pub fn set_niceness(niceness: i32) -> io::Result<()> {
+    Ok(rustix::process::setpriority_process(None, niceness)?)
+}
+
+/// Keeps this process to some processors: `count` of them, from `first` on, counted around.
+///
+/// # Errors
+/// When the system refuses.
+pub fn pin(first: usize, count: usize) -> io::Result<Vec<usize>> {
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let chosen: Vec<usize> = (0..count.min(all)).map(|offset| (first + offset) % all).collect();
+    let mut set = rustix::thread::CpuSet::new();
+    chosen.iter().for_each(|processor| set.set(*processor));
+    rustix::thread::sched_setaffinity(None, &set)?;
+    Ok(chosen)
+}
+
+/// Keeps the memory of this process from being swapped out.
+///
+/// # Errors
+/// When there is more than we may lock.
+pub fn lock_memory() -> io::Result<()> {
+    use rustix::mm::MlockAllFlags;
+    Ok(rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)?)
 }
 
 /// Kills the process of a pidfd; unlike a pid it never means another process.
@@ -337,6 +443,7 @@ mod tests {
             directory: program.directory.clone(),
             inherited: program.inherited.clone(),
             output: Some(write.as_fd()),
+            traits: program.traits.clone(),
         })
         .unwrap();
         drop(write);
@@ -354,6 +461,7 @@ mod tests {
             directory: Some(PathBuf::from("/")),
             inherited: Vec::new(),
             output: None,
+            traits: Traits::default(),
         }
     }
 

@@ -13,18 +13,51 @@ pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings 
         chdir: ["chdir", "chdir2"].into_iter().filter_map(|name| values.path(name)).collect(),
         env,
         unenv,
-        uid: values.text("uid").map(str::to_owned),
-        gid: values.text("gid").map(str::to_owned),
+        uid: ["immediate-uid", "uid"]
+            .into_iter()
+            .filter_map(|name| values.text(name))
+            .last()
+            .map(str::to_owned),
+        gid: ["immediate-gid", "gid"]
+            .into_iter()
+            .filter_map(|name| values.text(name))
+            .last()
+            .map(str::to_owned),
+        add_gid: values.texts("add-gid"),
+        no_initgroups: values.flag("no-initgroups").unwrap_or(default.no_initgroups),
+        capabilities: words(values.text("cap")),
+        master_as_root: values.flag("master-as-root").unwrap_or(default.master_as_root),
+        limit_address_space: values.megabytes("limit-as"),
+        limit_processes: values.positive("limit-nproc"),
+        niceness: niceness(values),
+        cpu_affinity: values.bounded("cpu-affinity", 1, u16::MAX),
+        never_swap: values.flag("never-swap").unwrap_or(default.never_swap),
         umask: values.mode("umask"),
         chroot: values.path("chroot"),
         jailed: values.flag("jailed").unwrap_or(default.jailed),
         pidfile: values.path("pidfile"),
         pidfile2: values.path("pidfile2"),
         safe_pidfile: values.path("safe-pidfile"),
+        safe_pidfile2: values.path("safe-pidfile2"),
         daemonize: log_file(values, "daemonize"),
         daemonize2: log_file(values, "daemonize2"),
         vacuum: values.flag("vacuum").unwrap_or(default.vacuum),
     }
+}
+
+fn words(list: Option<&str>) -> Vec<String> {
+    let words = list.unwrap_or_default().split(',').map(str::trim);
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn niceness(values: &mut Values<'_>) -> Option<i32> {
+    let setting = values.last("prio")?;
+    let number = setting.text().trim().parse().ok().filter(|number| (-20..=19).contains(number));
+    if number.is_none() {
+        let message = format!("`{}` is no priority; write a number from -20 to 19", setting.text());
+        values.error(setting, message);
+    }
+    number
 }
 
 /// What is set and what is removed: `ienv` and `early-envdir` come first, `envdir` last, as in uWSGI.

@@ -31,8 +31,12 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
     let default_protocol = protocol(values);
     let is_abstract = values.flag("abstract-socket").unwrap_or(false);
     let mut listeners: Vec<ListenerSettings> = Vec::new();
+    let shared = shared(values);
     for setting in values.all(SOCKETS) {
-        let parsed = values::address(setting.text());
+        let parsed = match setting.text().trim().strip_prefix('=') {
+            Some(number) => of_shared(number, &shared),
+            None => values::address(setting.text()),
+        };
         let Some(address) = values.keep(setting, parsed) else { continue };
         let address = match address {
             Address::Unix(path) if is_abstract => Address::Abstract(path.to_string_lossy().into_owned()),
@@ -68,13 +72,73 @@ pub fn build(values: &mut Values<'_>) -> ListenSettings {
         let (option, origin) = (setting.name.clone(), setting.origin.to_string());
         listeners.push(ListenerSettings { protocol, address, option, origin });
     }
+    let maps = maps(values, listeners.len());
     ListenSettings {
         listeners,
         backlog: values.positive("listen").map(|backlog| u32::try_from(backlog).unwrap_or(u32::MAX)),
         chmod: chmod(values),
         chown: values.text("chown-socket").map(str::to_owned),
         reuse_port: values.flag("reuse-port").unwrap_or(false),
+        keepalive: values.flag("so-keepalive").unwrap_or(false),
+        freebind: values.flag("freebind").unwrap_or(false),
+        fast_open: values.positive("tcp-fast-open").map(|length| u32::try_from(length).unwrap_or(u32::MAX)),
+        send_buffer: bytes(values, "socket-sndbuf"),
+        receive_buffer: bytes(values, "socket-rcvbuf"),
+        maps,
     }
+}
+
+/// `shared-socket`, in order: the addresses that `=N` stands for.
+fn shared(values: &mut Values<'_>) -> Vec<Address> {
+    let mut list = Vec::new();
+    for setting in values.all(&["shared-socket", "undeferred-shared-socket"]) {
+        let parsed = values::address(setting.text());
+        list.extend(values.keep(setting, parsed));
+    }
+    list
+}
+
+fn of_shared(number: &str, shared: &[Address]) -> Result<(Address, Option<String>), String> {
+    let found = number.trim().parse::<usize>().ok().and_then(|number| shared.get(number));
+    found.map(|address| (address.clone(), None)).ok_or_else(|| match shared.len() {
+        0 => format!("`={number}` stands for a `shared-socket`, and there is none; write the address itself"),
+        count => format!("there is no shared socket {number}; write a number from 0 to {}", count - 1),
+    })
+}
+
+fn bytes(values: &mut Values<'_>, option: &'static str) -> Option<usize> {
+    values.positive(option).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// `map-socket = N:1,2`.
+fn maps(values: &mut Values<'_>, listeners: usize) -> Vec<(u16, Vec<u16>)> {
+    let mut list = Vec::new();
+    for setting in values.all(&["map-socket"]) {
+        let parsed = setting.text().split_once(':').and_then(|(number, workers)| {
+            let workers: Option<Vec<u16>> = workers
+                .split(',')
+                .map(|worker| worker.trim().parse().ok().filter(|worker| *worker > 0))
+                .collect();
+            Some((number.trim().parse::<u16>().ok()?, workers?))
+        });
+        match parsed {
+            Some((number, _)) if usize::from(number) >= listeners.max(1) => {
+                values.error(
+                    setting,
+                    format!(
+                        "there is no socket {number}; sockets count from 0 in the order of the configuration"
+                    ),
+                );
+            }
+            Some(map) => list.push(map),
+            None => {
+                let message =
+                    format!("`{}` is no map; write SOCKET:WORKER,WORKER such as 0:1,2", setting.text());
+                values.error(setting, message);
+            }
+        }
+    }
+    list
 }
 
 /// HTTP on a local port, when nothing says where to serve.

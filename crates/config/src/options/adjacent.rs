@@ -2,6 +2,9 @@
 
 use super::{Kind, OptionRow, flag, value};
 
+const USE_CURL: &str = "write `cron` with `curl -fsS URL` as the command";
+const NO_LEGION: &str = "there are no legions here: let the service manager of one machine run it";
+
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["cache"], Kind::Integer, "Keeps a cache of so many items."),
@@ -46,17 +49,18 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["mule-msg-size"], Kind::Bytes, "Size of the buffer for messages to mules."),
     value(&["mule-msg-recv-size"], Kind::Bytes, "Largest message that a mule takes."),
     value(&["touch-mules-reload"], Kind::Path, "Restarts mules when this file is touched.").list(),
-    value(&["cron"], Kind::Text, "Runs a command at times.").list(),
-    value(&["cron2"], Kind::Text, "Runs a command at times, with named parameters.").list(),
-    value(&["unique-cron"], Kind::Text, "Runs a command at times, never twice at once.").list(),
-    value(&["cron-harakiri"], Kind::Seconds, "Longest time of a command of `cron`."),
-    value(&["curl-cron", "cron-curl"], Kind::Text, "Requests a URL at times.").list(),
-    value(&["legion-curl-cron", "legion-cron-curl", "curl-cron-legion", "cron-curl-legion"], Kind::Text, "Requests a URL at times on the lord of a legion only.").list(),
-    value(&["attach-daemon"], Kind::Text, "Runs a program beside the workers.").list(),
-    value(&["attach-daemon2"], Kind::Text, "Runs a program beside the workers, with named parameters.").list(),
-    value(&["attach-control-daemon"], Kind::Text, "Runs a program beside the workers and ends with it.").list(),
-    value(&["smart-attach-daemon", "smart-attach-daemon2"], Kind::Text, "Runs a program with a pidfile beside the workers.").list(),
-    flag(&["daemons-honour-stdin"], "Lets attached programs keep standard input."),
+    value(&["cron"], Kind::Text, "Runs a command at times.").list().works(),
+    value(&["cron2"], Kind::Text, "Runs a command at times, with named parameters.").list().works(),
+    value(&["unique-cron"], Kind::Text, "Runs a command at times, never twice at once.").list().works(),
+    value(&["cron-harakiri"], Kind::Seconds, "Longest time of a command of `cron`.").works(),
+    value(&["curl-cron", "cron-curl"], Kind::Text, "Requests a URL at times.").list().refused(USE_CURL),
+    value(&["legion-curl-cron", "legion-cron-curl", "curl-cron-legion", "cron-curl-legion"], Kind::Text, "Requests a URL at times on the lord of a legion only.").list().refused(NO_LEGION),
+    value(&["attach-daemon"], Kind::Text, "Runs a program beside the workers.").list().works(),
+    value(&["attach-daemon2"], Kind::Text, "Runs a program beside the workers, with named parameters.").list().works(),
+    value(&["attach-control-daemon"], Kind::Text, "Runs a program beside the workers and ends with it.").list().works(),
+    value(&["smart-attach-daemon"], Kind::Text, "Runs a program that writes a pidfile and goes into the background; kept over reloads and the end.").list().works(),
+    value(&["smart-attach-daemon2"], Kind::Text, "The same for a program that stays in the foreground.").list().works(),
+    flag(&["daemons-honour-stdin"], "Lets attached programs keep standard input.").works(),
     value(&["signal"], Kind::Text, "Sends a uWSGI signal to an instance."),
     value(&["signal-bufsize", "signals-bufsize"], Kind::Bytes, "Size of the buffer for uWSGI signals."),
     value(&["signal-timer", "timer"], Kind::Text, "Raises a uWSGI signal every so many seconds.").list(),

@@ -6,6 +6,8 @@ const NO_TYRANT: &str = "the emperor does not change users yet: set `uid` and `g
 
 const NO_ZEUS: &str = "one emperor is enough here: start further ones by themselves";
 
+const NO_LEGION: &str = "there are no legions here: let the service manager of one machine run it";
+
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["emperor"], Kind::Text, "Runs an instance for every configuration of a directory or pattern.").list().works(),
@@ -78,10 +80,10 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["legion-scroll"], Kind::Text, "Text that this node tells the legion.").list(),
     value(&["legion-scroll-max-size"], Kind::Bytes, "Largest such text."),
     value(&["legion-scroll-list-max-size"], Kind::Bytes, "Largest sum of such texts."),
-    value(&["legion-cron", "cron-legion"], Kind::Text, "Runs a command at times on the lord only.").list(),
-    value(&["unique-legion-cron", "unique-cron-legion"], Kind::Text, "The same, never twice at once.").list(),
-    value(&["legion-attach-daemon"], Kind::Text, "Runs a program on the lord only.").list(),
-    value(&["legion-smart-attach-daemon", "legion-smart-attach-daemon2"], Kind::Text, "Runs a program with a pidfile on the lord only.").list(),
+    value(&["legion-cron", "cron-legion"], Kind::Text, "Runs a command at times on the lord only.").list().refused(NO_LEGION),
+    value(&["unique-legion-cron", "unique-cron-legion"], Kind::Text, "The same, never twice at once.").list().refused(NO_LEGION),
+    value(&["legion-attach-daemon"], Kind::Text, "Runs a program on the lord only.").list().refused(NO_LEGION),
+    value(&["legion-smart-attach-daemon", "legion-smart-attach-daemon2"], Kind::Text, "Runs a program with a pidfile on the lord only.").list().refused(NO_LEGION),
     value(&["weight"], Kind::Integer, "Share of requests for this node."),
     value(&["auto-weight"], Kind::Flag, "Takes the number of workers as the share."),
     value(&["subscription-notify-socket"], Kind::Address, "Socket that is told of subscriptions."),

@@ -17,6 +17,24 @@ pub struct HostSettings {
     pub uid: Option<String>,
     /// `gid`: number or name.
     pub gid: Option<String>,
+    /// `add-gid`: further groups, by number or name.
+    pub add_gid: Vec<String>,
+    /// `no-initgroups`: without the groups of the user.
+    pub no_initgroups: bool,
+    /// `cap`: capabilities that are kept.
+    pub capabilities: Vec<String>,
+    /// `master-as-root`: only the application's processes give up privileges.
+    pub master_as_root: bool,
+    /// `limit-as`, bytes, of each process of the application.
+    pub limit_address_space: Option<u64>,
+    /// `limit-nproc`.
+    pub limit_processes: Option<u64>,
+    /// `prio`: niceness, from -20 to 19.
+    pub niceness: Option<i32>,
+    /// `cpu-affinity`: processors for each worker.
+    pub cpu_affinity: Option<u16>,
+    /// `never-swap`.
+    pub never_swap: bool,
     /// `umask`.
     pub umask: Option<u32>,
     /// `chroot`: the root directory.
@@ -29,6 +47,8 @@ pub struct HostSettings {
     pub pidfile2: Option<PathBuf>,
     /// `safe-pidfile`: written only once the application is loaded.
     pub safe_pidfile: Option<PathBuf>,
+    /// `safe-pidfile2`: the same file, after privileges are dropped.
+    pub safe_pidfile2: Option<PathBuf>,
     /// `daemonize`: detach and log to this file.
     pub daemonize: Option<PathBuf>,
     /// `daemonize2`: the same, after the applications are loaded.
@@ -45,12 +65,22 @@ impl Default for HostSettings {
             unenv: Vec::new(),
             uid: None,
             gid: None,
+            add_gid: Vec::new(),
+            no_initgroups: false,
+            capabilities: Vec::new(),
+            master_as_root: false,
+            limit_address_space: None,
+            limit_processes: None,
+            niceness: None,
+            cpu_affinity: None,
+            never_swap: false,
             umask: None,
             chroot: None,
             jailed: false,
             pidfile: None,
             pidfile2: None,
             safe_pidfile: None,
+            safe_pidfile2: None,
             daemonize: None,
             daemonize2: None,
             vacuum: true,

@@ -82,4 +82,25 @@ pub struct ListenSettings {
     pub chown: Option<String>,
     /// `reuse-port`.
     pub reuse_port: bool,
+    /// `so-keepalive`.
+    pub keepalive: bool,
+    /// `freebind`.
+    pub freebind: bool,
+    /// `tcp-fast-open`: connections that may wait with data.
+    pub fast_open: Option<u32>,
+    /// `socket-sndbuf`, bytes.
+    pub send_buffer: Option<usize>,
+    /// `socket-rcvbuf`, bytes.
+    pub receive_buffer: Option<usize>,
+    /// `map-socket`: a listener's number and the workers that accept on it; all others take every worker.
+    pub maps: Vec<(u16, Vec<u16>)>,
+}
+
+impl ListenSettings {
+    /// Whether a worker accepts on a listener.
+    #[must_use]
+    pub fn is_mapped(&self, listener: u16, worker: u16) -> bool {
+        let mut of_it = self.maps.iter().filter(|(number, _)| *number == listener).peekable();
+        of_it.peek().is_none() || of_it.any(|(_, workers)| workers.contains(&worker))
+    }
 }

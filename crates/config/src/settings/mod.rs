@@ -3,6 +3,7 @@
 //! Nothing here parses. Every field is already checked and in its unit; defaults are Margrave's
 //! (see `Default`), not uWSGI's. Serializable, because the master passes the slices to the zygote.
 
+mod beside;
 mod cheaper;
 mod control;
 mod emperor;
@@ -17,6 +18,7 @@ mod reload;
 mod static_files;
 mod stats;
 
+pub use beside::{BesideSettings, CronSettings, DaemonSettings};
 pub use cheaper::{BusynessSettings, CheaperAlgorithm, CheaperSettings};
 pub use control::{ControlSettings, ControlSocket};
 pub use emperor::EmperorSettings;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// Actions at fixed points of its life.
     pub hooks: HookSettings,
+    /// Programs and commands at times beside the workers.
+    pub beside: BesideSettings,
     /// Log destinations and formats.
     pub log: LogSettings,
     /// Files answered without Python.

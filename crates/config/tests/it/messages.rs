@@ -172,7 +172,7 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     check_error("http = localhost:http", "`http` is no port");
     check_error("http = :$(PORT)", "set the environment variable, or give a default as $(PORT:-8000)");
     check_error("http = http://localhost:8000", "leave `http://` out and write `localhost:8000`");
-    check_error("socket = =0", "shared sockets (`=0`) are not built yet");
+    check_error("socket = =0", "`=0` stands for a `shared-socket`, and there is none");
     check_error(
         "http = :80\nhttp-socket = :80",
         "is taken already by `http` at site.ini:2; remove one of them",

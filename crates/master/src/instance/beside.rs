@@ -1,13 +1,23 @@
-//! What runs beside the workers: errands of hooks.
+//! What runs beside the workers: errands of hooks, attached programs, commands at times.
 
 use super::Instance;
+use crate::beside::{Beside, Surroundings};
 use crate::hooks::{Errand, Weight};
+use crate::log::Collector;
 use crate::touch::Touch;
 use margrave_config::settings::{HookSettings, Phase};
+use margrave_lifecycle::daemons;
 use margrave_lifecycle::message::ForkId;
 use margrave_lifecycle::supervisor::{self, Level};
 use margrave_sys::action::is_mount_point;
-use margrave_sys::process::Ending;
+use margrave_sys::clock::monotonic;
+use margrave_sys::poller::Events;
+use margrave_sys::process::{self, Ending};
+use margrave_sys::signal::Received;
+use std::time::Duration;
+
+/// Time for programs and tasks when the instance is to end at once, and for those that are killed.
+const QUICK_MERCY: Duration = Duration::from_secs(2);
 
 impl Instance {
     /// Runs the hooks of a phase without waiting for them.
@@ -23,9 +33,70 @@ impl Instance {
 
     /// Whether a child that has ended was an errand, a daemon or a task.
     pub(super) fn reaped_beside(&mut self, pid: i32, ending: Ending) -> bool {
-        let Some(errand) = self.parts.hooks.handle_reaped(pid, ending, &self.parts.log) else { return false };
-        self.settle(errand);
-        true
+        if let Some(errand) = self.parts.hooks.handle_reaped(pid, ending, &self.parts.log) {
+            self.settle(errand);
+            return true;
+        }
+        let ended = self.with_beside(|beside, around| beside.handle_reaped(pid, ending, around));
+        if ended == Some(true) {
+            self.tell(supervisor::Event::Stop);
+        }
+        ended.is_some()
+    }
+
+    /// Does what programs and tasks beside the workers are due to do.
+    pub(super) fn proceed_beside(&mut self) {
+        if self.with_beside(|beside, around| beside.proceed(around)) {
+            self.tell(supervisor::Event::Stop);
+        }
+    }
+
+    /// The application is loaded: what belongs beside the workers begins.
+    pub(super) fn start_beside(&mut self) {
+        self.beside.start(&self.parts.settings.beside);
+        self.proceed_beside();
+    }
+
+    fn with_beside<R>(&mut self, act: impl FnOnce(&mut Beside, &Surroundings<'_>) -> R) -> R {
+        let around = Surroundings {
+            scene: &self.parts.hooks.scene,
+            settings: &self.parts.settings,
+            output: self.parts.collector.as_ref().map(Collector::write_end),
+            log: &self.parts.log,
+        };
+        act(&mut self.beside, &around)
+    }
+
+    /// Ends the programs beside the workers that are not kept, and the tasks: asked first, killed when they take too
+    /// long or the end is to be quick.
+    pub(super) fn end_beside(&mut self) {
+        self.with_beside(Beside::stop);
+        let patience = if self.beside.hurried { QUICK_MERCY } else { daemons::MERCY };
+        let mut deadline = monotonic() + patience;
+        let mut killed = false;
+        loop {
+            while let Some((pid, ending)) = process::reap() {
+                self.with_beside(|beside, around| beside.handle_reaped(pid, ending, around));
+            }
+            self.with_beside(Beside::wait);
+            if !self.beside.is_ending() {
+                return;
+            }
+            if monotonic() >= deadline {
+                if killed {
+                    return;
+                }
+                self.with_beside(Beside::kill);
+                (killed, deadline) = (true, monotonic() + QUICK_MERCY);
+            }
+            let mut events = Events::with_capacity(4);
+            let _ = self.poller.wait(&mut events, Some(Duration::from_millis(50)));
+            while let Some(signal) = self.parts.signals.next() {
+                if matches!(signal, Received::Interrupt | Received::Quit) {
+                    deadline = monotonic();
+                }
+            }
+        }
     }
 
     /// `touch-exec`, `hook-touch`, `check-mountpoint`: what files ask for.
@@ -39,6 +110,8 @@ impl Instance {
             }
         }
         self.proceed_with_hooks();
+        self.with_beside(Beside::look);
+        self.proceed_beside();
         let gone = self.parts.settings.hooks.mount_points.iter().find(|path| !is_mount_point(path));
         if let Some(path) = gone {
             let text = format!("check-mountpoint: no file system is mounted on {} any more", path.display());
@@ -87,6 +160,8 @@ impl Instance {
     pub(super) fn reloaded(&mut self) {
         self.parts.hooks.follow(&self.parts.settings.host.chdir);
         self.touched = watch(&self.parts.settings.hooks);
+        self.with_beside(Beside::reload);
+        self.proceed_beside();
         self.begin_hooks(Phase::AsUserAtExit);
         self.begin_hooks(Phase::MasterStart);
     }

@@ -10,6 +10,7 @@ use margrave_lifecycle::supervisor::Level;
 use margrave_sys::clock::monotonic;
 use margrave_sys::poller::Events;
 use margrave_sys::process::{self, Signal};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Time that descendants of the application get to end after the instance has.
@@ -43,6 +44,7 @@ impl Instance {
                 self.write_safe_pidfile();
             }
             self.parts.promise.kept();
+            self.next_heartbeat = self.parts.notifier.heartbeat().map(|_| monotonic());
             self.begin_hooks(Phase::MasterStart);
         }
         // From now on the generations keep the sockets alive.
@@ -50,11 +52,14 @@ impl Instance {
     }
 
     pub(super) fn write_safe_pidfile(&mut self) {
-        let host = &self.parts.settings.host;
-        let Some(path) = &host.safe_pidfile else { return };
-        match Pidfile::write("safe-pidfile", path, host.vacuum) {
-            Ok(pidfile) => self.parts.pidfiles.push(pidfile),
-            Err(error) => self.parts.log.say(Level::Error, &error.to_string()),
+        let settings = Rc::clone(&self.parts.settings);
+        let host = &settings.host;
+        for (option, path) in [("safe-pidfile", &host.safe_pidfile), ("safe-pidfile2", &host.safe_pidfile2)] {
+            match path.as_ref().map(|path| Pidfile::write(option, path, host.vacuum)) {
+                Some(Ok(pidfile)) => self.parts.pidfiles.push(pidfile),
+                Some(Err(error)) => self.parts.log.say(Level::Error, &error.to_string()),
+                None => {}
+            }
         }
     }
 

@@ -15,8 +15,8 @@ impl Instance {
             generations: &self.generations,
             number,
             workers: &self.workers,
-            daemons: Vec::new(),
-            crons: Vec::new(),
+            daemons: self.beside.daemons(),
+            crons: self.beside.crons(),
         })
     }
 

@@ -21,10 +21,28 @@ impl Instance {
             self.end_check(Err(why));
         }
         self.conclude_inquiries();
+        if self.beside.poll_timeout().is_some_and(|at| now >= at) {
+            self.proceed_beside();
+        }
+        self.beat(now);
         if now >= self.next_look {
             self.look(now);
         }
         self.tell(supervisor::Event::Timeout);
+    }
+
+    /// Tells the service manager that all is well, while a worker serves or none is needed: else it is to start the
+    /// instance again.
+    fn beat(&mut self, now: Duration) {
+        let Some(interval) = self.parts.notifier.heartbeat() else { return };
+        if self.next_heartbeat.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_heartbeat = Some(now + interval);
+        let serves = self.workers.values().any(|worker| worker.ready) || !self.awaited.is_empty();
+        if self.supervisor.live().is_some() && serves {
+            self.parts.notifier.tell("WATCHDOG=1");
+        }
     }
 
     fn look(&mut self, now: Duration) {

@@ -20,6 +20,7 @@ mod reload;
 mod upgrade;
 
 use crate::Reload;
+use crate::beside::Beside;
 use crate::check::Check;
 use crate::control::ControlServer;
 use crate::daemon::Promise;
@@ -128,6 +129,10 @@ pub struct Instance {
     next_load: Duration,
     /// When memory is looked at next.
     next_memory: Duration,
+    /// Programs and tasks beside the workers.
+    beside: Beside,
+    /// When the service manager wants to hear that all is well.
+    next_heartbeat: Option<Duration>,
     /// One for each of `HookSettings::touched`.
     touched: Touch<usize>,
     reloads: u32,
@@ -165,9 +170,7 @@ impl Instance {
             stats.watch(&poller)?;
         }
         parts.control.watch(&poller).map_err(StartError::system("watch the control socket"))?;
-        let moved = Waker::new().map_err(StartError::system("make an eventfd"))?;
-        let added = poller.add_readable(&moved, Source::LogMoved.token());
-        added.map_err(StartError::system("watch the log"))?;
+        let moved = watch_log(&poller)?;
         let pushers = Pushers::new(&parts.settings.stats);
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touched = beside::watch(&parts.settings.hooks);
@@ -207,6 +210,8 @@ impl Instance {
             next_load: monotonic(),
             next_memory: monotonic(),
             touched,
+            beside: Beside::default(),
+            next_heartbeat: None,
             reloads: 0,
             started: monotonic(),
             next_look: monotonic() + LOOK,
@@ -248,6 +253,7 @@ impl Instance {
                 self.handle(Event::Tick);
             }
         };
+        self.end_beside();
         self.end_hooks();
         self.end_strays();
         let code = self.stay_for_successor().unwrap_or(code);
@@ -269,6 +275,8 @@ impl Instance {
         let timeouts = [
             self.supervisor.poll_timeout(),
             self.watch.poll_timeout(),
+            self.beside.poll_timeout(),
+            self.next_heartbeat,
             self.inquiry_timeout(),
             self.check.as_ref().map(|check| check.deadline),
         ];
@@ -291,4 +299,12 @@ impl Instance {
 /// Timers of the kernel end early by less than a millisecond; without this a deadline could be met twice.
 fn round_up(wait: Duration) -> Duration {
     wait + Duration::from_millis(u64::from(!wait.is_zero()))
+}
+
+/// Woken when standard error has become another file.
+fn watch_log(poller: &Poller) -> Result<Waker, StartError> {
+    let moved = Waker::new().map_err(StartError::system("make an eventfd"))?;
+    let added = poller.add_readable(&moved, Source::LogMoved.token());
+    added.map_err(StartError::system("watch the log"))?;
+    Ok(moved)
 }

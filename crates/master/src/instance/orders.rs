@@ -16,6 +16,7 @@ impl Instance {
                 Outcome::done("stopping: requests in flight are finished first")
             }
             Order::Halt => {
+                self.beside.hurried = true;
                 self.tell(supervisor::Event::Halt);
                 Outcome::done("stopping now")
             }

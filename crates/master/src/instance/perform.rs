@@ -186,12 +186,13 @@ impl Instance {
                 let locks = self.locks.at_least(usize::from(settings.process.locks) + 1);
                 let plan = Plan {
                     number,
-                    settings,
                     listeners,
                     liveness: self.liveness.0.as_fd(),
                     locks: locks.map_err(StartError::system("make shared memory"))?,
                     output: self.parts.collector.as_ref().map(Collector::write_end),
                     reloads: self.reloads,
+                    traits: crate::start::traits(&settings.host)?,
+                    settings,
                     hooks: &self.parts.hooks,
                     renewed: like.is_none() && self.reloads > 0,
                 };

@@ -19,6 +19,7 @@ impl Instance {
                     known.loaded = Some(Loaded { python, prefix, apps });
                 }
                 self.introduce(generation);
+                self.start_beside();
                 self.tell(supervisor::Event::ZygoteReady(generation));
             }
             FromZygote::LoadFailed(LoadFailure { message, hook: Some(code) }) => {

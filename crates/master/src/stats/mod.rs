@@ -14,7 +14,7 @@ pub use ledger::Ledger;
 pub use metrics::collect as metrics_of;
 pub use prometheus::{Facts, text as prometheus_text};
 pub use push::Pushers;
-pub use report::{Report, View};
+pub use report::{CronReport, DaemonReport, Report, View};
 
 use crate::error::StartError;
 use crate::event::Source;
