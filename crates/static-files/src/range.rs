@@ -36,11 +36,11 @@ pub(crate) fn parse(value: &str, length: u64) -> Asked {
             None => return Asked::Whole,
         }
     }
-    let total: u64 = parts.iter().fold(0, |sum, (first, last)| sum.saturating_add(last - first + 1));
+    let total: u128 = parts.iter().map(|(first, last)| u128::from(last - first) + 1).sum();
     match (count, parts.is_empty()) {
         (0, _) => Asked::Whole,
         (_, true) => Asked::Unsatisfiable,
-        _ if count > MAX_RANGES || (parts.len() > 1 && total > length) => Asked::Whole,
+        _ if count > MAX_RANGES || (parts.len() > 1 && total > u128::from(length)) => Asked::Whole,
         _ => Asked::Parts(parts),
     }
 }
@@ -149,5 +149,46 @@ mod tests {
         };
         check(&many(65), 1000, Asked::Whole);
         assert!(matches!(parse(&many(64), 1000), Asked::Parts(parts) if parts.len() == 64));
+    }
+
+    /// Any mixture of what fields are made of ends in parts of the file, in bounds, that are no more than the file.
+    #[test]
+    fn whatever_a_field_says_the_parts_are_within_the_file() {
+        const WORDS: [&str; 13] = [
+            "bytes=",
+            "0",
+            "7",
+            "99",
+            "100",
+            "-",
+            "-",
+            ",",
+            ", ",
+            "18446744073709551615",
+            "99999999999999999999",
+            "x",
+            "=",
+        ];
+        for seed in 0..20_000u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut value = "bytes=".to_owned();
+            for _ in 0..seed % 12 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                value += WORDS[usize::try_from(state % WORDS.len() as u64).unwrap()];
+            }
+            for length in [0, 1, 100, u64::MAX] {
+                if let Asked::Parts(parts) = parse(&value, length) {
+                    assert!(!parts.is_empty() && parts.len() <= MAX_RANGES, "{value} of {length}");
+                    assert!(
+                        parts.iter().all(|(first, last)| first <= last && *last < length),
+                        "{value} of {length}"
+                    );
+                    let total: u128 = parts.iter().map(|(first, last)| u128::from(last - first) + 1).sum();
+                    assert!(total <= u128::from(length), "{value} of {length}");
+                }
+            }
+        }
     }
 }
