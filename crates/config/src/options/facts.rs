@@ -290,8 +290,6 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("umount-in-jail", "umount-in-jail = /srv/app/tmp detach"),
     ("mount-as-root", "mount-as-root = tmpfs none /srv/app/tmp nosuid,size=10m"),
     ("umount-as-root", "umount-as-root = /srv/app/tmp detach"),
-    ("hook-touch", "hook-touch = /run/app/touch exec:make"),
-    ("touch-exec", "touch-exec = /run/app/touch make"),
     ("file-write", "file-write = /run/app/version=1.0"),
     ("unique-cron", "unique-cron = -5 -1 -1 -1 -1 python3 poll.py"),
     ("attach-daemon2", "attach-daemon2 = cmd=celery -A app worker,stopsignal=TERM"),
