@@ -17,8 +17,7 @@ DIFFERENCES = {
     "json-positional": "JSON is read, as by a uWSGI with jansson",
     "config-opt": "`config` goes by the suffix of the file",
     "extra-positional-python": "an application that does not load is exit code 22, also when it is a positional file",
-    "bool-optional": "without a socket it serves on the default address, where uWSGI ends; so the case runs until its time is over",
-    "fallback-config": "the case fails by `exec-pre-jail`, which is not built yet",
+    "fallback-config": "the fallback is a positional file, and positional files fill the uppercase variables",
     # formats and sources
     "magic-stdin-section": "standard input has sections like any file",
     "magic-bytes": "what follows a percent sign is a whole character, so no half of one is left",

@@ -106,10 +106,7 @@ const SKIPPED: &[(&str, &str)] = &[
         "config-opt",
         "`config` goes by the suffix here; in uWSGI it knows only the formats of plugins, and fails",
     ),
-    (
-        "fallback-config",
-        "needs a second start of the executable, and fails by an option that is not built yet",
-    ),
+    ("fallback-config", "needs a second start of the executable, which conformance/config makes"),
     ("emperor-vassal-templates", "see `vassals_and_their_templates_see_the_variables_that_uwsgi_gives_them`"),
     ("py-magic-table", "see `python_sees_options_and_magic_variables_as_in_uwsgi`"),
 ];
