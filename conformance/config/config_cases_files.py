@@ -139,7 +139,6 @@ CASES = {
     "at-exec-lines": ini("print = x@(exec://printf 'a\\nb\\n\\n')\n"),
     "at-exec-fails": ini("print = x@(exec://false)y\n"),
     "at-relative": ini("print = x@(d/f)\n", files={"d/f": "%n $(A) %(a)"}, env={"A": "v"}),
-    "at-with-placeholder-inside": ini("a = 1\nprint = x@(d/f)\n", files={"d/f": "%(a) $(A) @(d/f)"}, env={"A": "v"}),
     "at-nested-parentheses": ini("print = x@(exec://echo $((1 + 2)))\n"),
     "at-in-a-condition": ini("if-exists = @(f)\nprint = no\nendif =\nprint = x\n", files={"f": "m.ini"}),
     "at-twice": ini("print = x@(f)@(f)\nprint = @(f)@(f)\n", files={"f": "a\n"}),

@@ -43,7 +43,6 @@ CASES = {
     "show-env-long": shows("a = $(A)\n", env={"A":"x"*300}),
     "show-empty-value": shows("show-it =\na=\n"),
     "ph-in-ini-value": ini("n = o\nini = %(n).ini\n", files={"o.ini":"[uwsgi]\nprint = o\n"}),
-    "ph-recursive-two": ini("a = x%(b)\nb = y%(a)\nprint = z\n"),
     "ph-recursive-used": ini("a = %(b)\nb = %(a)\nprint = %(a)\nprint = x%(c)\nc = 3\n"),
     "ph-self": ini("a = %(a)\nprint = %(a)\n"),
     "ph-percent-value": ini("a = 50%%\nprint = x%(a)\n"),

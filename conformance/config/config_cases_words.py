@@ -97,7 +97,7 @@ CASES = {
     "env-without-equals": ini("env = A\nprint = x\n"),
     "uid-unknown": ini("uid = no-such-user-here\nprint = x\n"),
     "gid-unknown": ini("gid = no-such-group-here\nprint = x\n"),
-    "boolean-words": shows("master = yes\nvacuum = off\ndie-on-term = maybe\nneed-app = 0\n"),
+    "boolean-words": shows("master = yes\nvacuum = off\ndie-on-term = maybe\nlazy-apps = 0\n"),
     "list-of-values": shows("env = A=1\nenv = B=2\n"),
     "chdir-missing": ini("chdir = none\nprint = x\n"),
     "chdir2-missing": ini("chdir2 = none\nprint = x\n"),
