@@ -111,7 +111,7 @@ CASES = {
     "show-false": ini("a = 1\nshow-config = false\n"),
     "show-twice": shows("show-config = true\na = 1\n"),
     "show-environment": shows("a = 1\n", env={"UWSGI_B": "2", "UWSGI_MASTER": "1"}),
-    "show-words": {**shows("a = 1\n"), "argv": "--master --set b=c --ini m.ini --vacuum --need-app=0"},
+    "show-words": {**shows("a = 1\n"), "argv": "--master --set b=c --ini m.ini --vacuum --chmod-socket=660"},
     "show-numbers": shows("processes = 04\nharakiri = +5\nthreads = 2 ; x\n"),
     # commands
     "exit-number-in-text": ini("exit = 5 apples\n"),
