@@ -54,11 +54,12 @@ def test_tree_is_master_zygote_workers(probe, address):
     assert seen["loaded"] == zygote(server), "the application is loaded once, before the fork"
 
 
-def test_master_has_no_python_and_one_thread(probe):
+def test_master_has_no_python_and_one_thread_beside_its_log(probe):
     server = probe()
     with open(f"/proc/{server.pid}/maps") as maps:
         assert "libpython" not in maps.read()
-    assert processes.threads(server.pid) == 1
+    # One decides; the other writes the log, because a disk may be slow.
+    assert processes.threads(server.pid) == 2
 
 
 def test_threads_run_requests_side_by_side(probe, address):
