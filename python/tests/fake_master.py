@@ -171,12 +171,13 @@ class Master:
         memfd = os.memfd_create("settings")
         os.write(memfd, json.dumps(self.settings).encode())
         self.board = os.memfd_create("scoreboard")
-        os.ftruncate(self.board, (16 + threads * 8) * slots * 8)
+        # More than any layout takes.
+        os.ftruncate(self.board, slots * threads * 65536)
         liveness, self.liveness = os.pipe()
         self.adoption, adoption = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.locks = os.dup(before.locks) if before else make_locks(self.settings["process"]["locks"] + 1)
         boot = varint(0) + varint(1) + varint(1) + varint(0) + text(f"127.0.0.1:{self.port}")
-        boot += zigzag(os.getpid()) + varint(slots)
+        boot += zigzag(os.getpid()) + varint(slots) + b"\0"
         descriptors = [memfd, self.board, liveness, adoption.fileno(), self.locks, self.listener.fileno()]
         self.send(boot, descriptors)
         os.set_inheritable(theirs.fileno(), True)

@@ -45,10 +45,10 @@ pub enum ToZygote {
         /// How often this worker number has been spawned before.
         respawn: u32,
     },
-    /// Standard output and error are another file from now on. Descriptor: the file.
-    Output,
     /// No more forks will come; exit when every child has gone.
     Retire,
+    /// Standard output and error are another file from now on. Descriptor: the file.
+    Output,
 }
 
 /// A bound listener.

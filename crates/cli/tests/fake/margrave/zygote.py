@@ -69,7 +69,7 @@ def main():
     if mode == "exit":
         sys.exit(3)
     if mode == "load-failed":
-        send(control, b"\1" + text("app.py did not load"))
+        send(control, b"\1" + text("app.py did not load") + b"\0")
         sys.exit(1)
     apps = varint(1) + text("") + text("fake:application") + varint(10)
     send(control, b"\0" + text("3.x") + text(sys.prefix) + apps + varint(0))
