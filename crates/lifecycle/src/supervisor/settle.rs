@@ -78,7 +78,16 @@ impl Supervisor {
             .filter(|pool| pool.deadline().is_some_and(|deadline| now >= deadline));
         let Some(pool) = late else { return };
         if pool.phase == Phase::Receding {
-            return self.let_go(now, pool.number, commands);
+            // What serves goes on serving, unless that keeps the operator from mending what is wrong.
+            let number = pool.number;
+            let live = self.live.and_then(|live| self.pools.get(&live));
+            if self.pending.is_some() && live.is_some_and(|live| live.zygote == Zygote::Ready) {
+                return self.let_go(now, number, commands);
+            }
+            if let Some(pool) = self.pools.get_mut(&number) {
+                pool.progress = now;
+            }
+            return;
         }
         let why = alloc::format!("it was not ready within {} s", pool.policy.reload_deadline.as_secs());
         self.candidate_failed(now, super::EXIT_START_FAILED, why, commands);
@@ -118,8 +127,14 @@ impl Supervisor {
         commands.push(Command::Check(number));
     }
 
+    /// Whether nobody serves, and the generation that should cannot have workers any more.
+    fn is_lost(&self, generation: u32) -> bool {
+        let lost = |pool: &Pool| pool.zygote != Zygote::Ready && self.readiness(pool).0 == 0;
+        self.pools.get(&generation).is_some_and(lost)
+    }
+
     /// When every worker of the candidate is ready, it serves, and the one before it drains. The first generation has
-    /// none before it, and serves with its first worker.
+    /// none before it, and serves with its first worker; so does one that comes after everything was lost.
     fn promote_candidate(&mut self, now: Duration, commands: &mut Vec<Command>) {
         let Some(number) = self.candidate else { return };
         let Some(pool) = self.pools.get(&number).filter(|pool| pool.phase == Phase::Starting && pool.checked)
@@ -127,7 +142,8 @@ impl Supervisor {
             return;
         };
         let (ready, all) = self.readiness(pool);
-        if !(all || pool.is_alone() && ready > 0) {
+        let is_awaited = pool.is_alone() || self.live.is_some_and(|live| self.is_lost(live));
+        if !(all || is_awaited && ready > 0) {
             return;
         }
         let (origin, manner, took) = (pool.origin, pool.manner, now.saturating_sub(pool.started));

@@ -227,7 +227,8 @@ impl World {
             Command::SpawnZygote { generation, .. } => self.load_zygote(generation),
             Command::Fork { generation, id, .. } => self.fork(generation, id),
             Command::Drain { id, heir, mercy } => {
-                let serves = self.workers.get(&id).is_some_and(|worker| worker.ready);
+                // One that is shut has no connections to pass on.
+                let serves = self.workers.get(&id).is_some_and(|worker| worker.ready && !worker.shut);
                 if let Some(heir) = heir.filter(|_| serves) {
                     assert!(self.serving(heir) > 0 || !self.calm, "drained into nothing");
                 }
@@ -301,7 +302,9 @@ impl World {
         let wanted = usize::from(self.supervisor.wanted());
         let serving = self.serving(generation);
         self.floor = self.floor.min(wanted);
-        if generation == 1 {
+        let others = |worker: &&Worker| worker.generation != generation && worker.ready && !worker.leaving;
+        // Where nobody else serves, the first that can does.
+        if self.workers.values().filter(others).count() == 0 {
             assert!(serving > 0 || wanted == 0, "serves with nobody");
         } else {
             assert!(serving >= wanted, "switched before every worker was ready");

@@ -492,3 +492,19 @@ fn a_worker_that_is_much_too_large_is_killed_and_others_by_their_limits_replaced
     assert!(forks(&story.tell(Event::Sample(2, Sample::default()))).is_empty(), "its delta is not over");
     assert_eq!(forks(&story.tell(Event::Sample(1, Sample::default()))).len(), 1);
 }
+
+#[test]
+fn after_everything_was_lost_the_first_worker_that_is_ready_serves() {
+    let mut story = Story::serving(two());
+    story.tell(zygote_gone(1));
+    for id in [1, 2] {
+        story.tell(Event::WorkerExited { id, ended: Ended::Signal(9) });
+    }
+    let commands = story.tell(Event::ZygoteReady(2));
+    let new = forks(&commands);
+    story.tell(Event::Forked { id: new[0], pid: 7 });
+    let commands = story.tell(Event::WorkerReady(new[0]));
+    assert!(commands.contains(&Command::Open(new[0])) && commands.contains(&Command::Serving(2)));
+    let commands = story.tell(Event::WorkerExited { id: new[1], ended: Ended::Exit(1) });
+    assert_eq!(forks(&commands).len(), 1, "one that dies is tried again");
+}
