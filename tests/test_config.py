@@ -109,7 +109,7 @@ def test_placeholder_of_ones_own_is_no_unknown_option(options, ini):
 
 
 @own(reason="it has built them")
-@pytest.mark.parametrize("line", ["spooler = /tmp/margrave-no-spooler", "cache2 = name=x,items=10", "cron = 0 0 -1 -1 -1 true"])
+@pytest.mark.parametrize("line", ["spooler = /tmp/margrave-no-spooler", "cache2 = name=x,items=10", "mule = true"])
 def test_known_option_that_is_not_built_is_warned_of_by_name(options, ini, line):
     options("--ini", ini(line + "\n"))
     name = line.split(" ")[0]

@@ -112,6 +112,7 @@ def test_socket_files_belong_to_the_user_unless_an_owner_is_named(serve, under_t
 
 def test_safe_pidfiles_are_written_when_the_instance_serves(probe, tmp_path):
     server = probe("--safe-pidfile", f"{tmp_path}/one", "--safe-pidfile2", f"{tmp_path}/two")
+    until(lambda: (tmp_path / "two").exists(), 10, "the pidfiles of an instance that serves")
     assert {int((tmp_path / name).read_text()) for name in ("one", "two")} == {server.pid}
     server.stop()
     assert not (tmp_path / "one").exists() and not (tmp_path / "two").exists()
