@@ -19,6 +19,7 @@ DIFFERENCES = {
     "extra-positional-python": "an application that does not load is exit code 22, also when it is a positional file",
     "fallback-config": "the fallback is a positional file, and positional files fill the uppercase variables",
     # formats and sources
+    "force-cwd": "`force-cwd` is refused: start in the directory, or set `chdir`",
     "magic-stdin-section": "standard input has sections like any file",
     "magic-bytes": "what follows a percent sign is a whole character, so no half of one is left",
     "inject-without-line-end": "an injected file ends its last line, instead of joining it with the first line of the next file",

@@ -56,7 +56,8 @@ def work(control, mode):
     send(worker, b"\0\0")  # Ready, no applications
     while True:
         packet, _ = receive(worker)
-        if not packet or mode != "stubborn":
+        # Drain or Stop; the others tell a worker what to do while it serves.
+        if not packet or packet[0] in (0, 1) and mode != "stubborn":
             os._exit(0)
 
 
