@@ -62,6 +62,14 @@ def test_master_has_no_python_and_one_thread_beside_its_log(probe):
     assert processes.threads(server.pid) == 2
 
 
+def test_limit_of_descriptors_is_the_one_that_the_system_allows(probe):
+    server = probe()
+    for process in [server.pid, *processes.descendants(server.pid)]:
+        with open(f"/proc/{process}/limits") as limits:
+            soft, hard = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
+        assert soft == hard or int(soft) == 1 << 20
+
+
 def test_threads_run_requests_side_by_side(probe, address):
     probe("--threads", "4")
     links = [connect(address) for _ in range(4)]

@@ -170,6 +170,7 @@ fn take_place(settings: &Settings, version: &str, hooks: &mut Hooks) -> Result<P
     let interpreter = Interpreter::find(&settings.python, host)?;
     let real = interpreter.path.canonicalize().unwrap_or_else(|_| interpreter.path.clone());
     let signals = Signals::block().map_err(StartError::system("block signals"))?;
+    process::use_all_descriptors().map_err(StartError::system("raise the limit of descriptors"))?;
     let mut listeners = Listeners::activated();
     let predecessor = Predecessor::find(&mut listeners)?;
     let (pidfiles, (bound, stats, (control, warnings))) =

@@ -69,6 +69,24 @@ impl Traits {
     }
 }
 
+/// Descriptors beyond which programs that close all there could be take noticeably long.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+/// Lets this process and those that it starts have as many descriptors as the system allows: each connection takes one,
+/// and the usual limit of 1024 is meant for programs that use `select`.
+///
+/// # Errors
+/// When the system refuses.
+pub fn use_all_descriptors() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
+    if current.is_some_and(|current| current < most) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum })?;
+    }
+    Ok(())
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
