@@ -23,6 +23,12 @@ def pytest_addoption(parser):
     parser.addoption("--uwsgi", default=os.environ.get("UWSGI", str(ROOT / ".run/peers/bin/uwsgi")))
 
 
+def pytest_configure(config):
+    # Tests start the servers in directories of their own.
+    for name in ("margrave", "uwsgi"):
+        setattr(config.option, name, str(Path(config.getoption(f"--{name}")).absolute()))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

@@ -142,6 +142,7 @@ REASONS = [
     # h11 refuses.
     ("h11: a CR that may become an empty line is no request (RFC 9112, 2.2)", lambda data, ours, theirs: ours.end == "incomplete" and data.endswith(b"\r") and theirs.why == "illegal request line"),
     ("h11: lengths and codings in trailers are looked at, and here dropped (RFC 9110, 6.5.1)", lambda data, ours, theirs: len(ours.requests) > len(theirs.requests) and b"chunked" in data.lower() and re.search("Content-Length|Transfer-Encoding", theirs.why)),
+    ("h11: no space before a chunk's extension (RFC 9110, 5.6.3 has it skipped)", lambda data, ours, theirs: theirs.why.startswith("illegal chunk header") and re.search(rb"[0-9A-Fa-f][ \t]+;", data)),
     ("h11: targets are ASCII; uWSGI passes other bytes on", lambda data, ours, theirs: "illegal request line" in theirs.why and re.search(rb"[\x80-\xff]", data)),
     ("h11: a connection that was to be closed is looked at no more", lambda data, ours, theirs: theirs.end == "closed" and len(theirs.requests) == len(ours.requests)),
     ("h11: an empty line before a request is one too many (RFC 9112, 2.2 has it skipped)", lambda data, ours, theirs: theirs.why == "no request line received"),
