@@ -142,6 +142,9 @@ impl Roles {
     pub(crate) fn hand_lead_to_watcher(&mut self) {
         self.role = Role::Watcher;
         self.sequence += 1;
+        // A leader that gives the lead away out of the application is not stuck in it: without this the watcher would
+        // take the lead from whoever polls next.
+        self.watch.leave(self.sequence);
         self.call_watcher();
     }
 
@@ -243,6 +246,17 @@ mod tests {
         roles.rise(3);
         roles.wake_for(2);
         assert_eq!((roles.idle.len(), roles.woken), (1, 2));
+    }
+
+    #[test]
+    fn a_leader_that_gives_the_lead_away_is_not_taken_for_stuck() {
+        let watch = Arc::<Watch>::default();
+        let mut roles = Roles::new(1, Arc::clone(&watch));
+        roles.role = Role::Lead(0);
+        roles.sequence += 1;
+        watch.enter(roles.sequence);
+        roles.hand_lead_to_watcher();
+        assert_eq!(watch.read() & 1, 0);
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Watch {
         self.deferred.load(Acquire) && self.deferred.swap(false, AcqRel)
     }
 
-    fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         self.word.load(Acquire)
     }
 }
