@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import time
 import socket
 import tempfile
 from pathlib import Path
@@ -157,6 +158,8 @@ def test_every_key_of_attach_daemon2_does_what_it_says(attached, record, tmp_pat
     os.utime(touch, (1, 1))
     assert record.wait("usr1", "one") == one
     record.wait("start", "one", 2)
+    # A daemon with a pidfile is known from the first look at that file on, a `freq` after its start.
+    time.sleep(2)
     server.send(signal.SIGHUP)
     assert record.wait("hup", "two") == two
     server.stop(signal.SIGINT)
