@@ -42,7 +42,7 @@ class Pair:
 
     def __init__(self, config, directory):
         self.directory, self.running = directory, []
-        self.executables = {name: Path(config.getoption(f"--{name}")).absolute() for name in ("uwsgi", "margrave")}
+        self.executables = {name: Path(config.getoption(f"--{name}")) for name in ("uwsgi", "margrave")}
         for name, path in self.executables.items():
             if not path.exists():
                 pytest.exit(f"there is no {path}: run `make test`, or give --{name} PATH", 2)

@@ -1,7 +1,5 @@
 """uWSGI and Margrave read the same configurations: what they print, exit with and show is equal, but for listed differences."""
 
-import pathlib
-
 import pytest
 import run
 from config_differences import DIFFERENCES
@@ -11,7 +9,7 @@ CASES = run.all_cases()
 
 @pytest.mark.parametrize("name", CASES)
 def test_configuration_is_read_alike(name, request):
-    programs = [str(pathlib.Path(request.config.getoption(option)).absolute()) for option in ("--uwsgi", "--margrave")]
+    programs = [request.config.getoption(option) for option in ("--uwsgi", "--margrave")]
     difference = run.compare(name, CASES[name], programs)
     if name in DIFFERENCES:
         assert difference, f"{name} differs no more: remove it from config_differences.py"
