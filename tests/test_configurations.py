@@ -6,6 +6,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ class Site:
         """One request as `protocol address target`; a `file` comes over HTTP."""
         protocol, address, target = self.fill(question).split(" ")
         return TRANSPORTS.get(protocol, http.request)(address, target=target)
+
+
+@pytest.fixture
+def tmp_path():
+    """A short path instead of pytest's, however deep that is: the path of a UNIX socket has 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="site-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
