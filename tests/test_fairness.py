@@ -46,8 +46,14 @@ def test_new_connections_go_round(workers, address):
                 client.sendall(encode("GET", "/", fields=[("Connection", "close")]))
                 assert Reader(client).response().status == 200
 
-    spread = workers(visit)
-    assert ratio(spread) <= FAIR, spread
+    # A worker that the machine keeps waiting is not idle and gets less: what is asked for is a quiet moment.
+    spreads = []
+
+    def fair():
+        spreads.append(workers(visit))
+        return ratio(spreads[-1]) <= FAIR
+
+    until(fair, 30, lambda: f"fair shares, not {spreads}")
 
 
 @pytest.mark.parametrize("clients", [8, 10], ids=["even", "odd"])

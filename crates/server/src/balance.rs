@@ -96,6 +96,7 @@ impl Reactor {
     pub(crate) fn even_out(&mut self) {
         let site = Arc::clone(&self.site);
         let Some(fellows) = site.fellows.as_ref().filter(|_| self.is_accepting()) else { return };
+        self.take_leavings();
         let mine = Fellow {
             worker: site.worker,
             connections: self.connections.len() as u64,
@@ -114,10 +115,12 @@ impl Reactor {
         let mut movable = self.movable(usize::try_from(most).unwrap_or(usize::MAX)).into_iter();
         for Share { worker, count } in shares {
             for _ in 0..count {
+                // First something to send: a worker that was claimed for nothing would sleep on, and nobody could reach it.
+                let Some(&slot) = movable.as_slice().first() else { return };
                 if !fellows.reach(worker, self.now) {
                     break;
                 }
-                let Some(slot) = movable.next() else { return };
+                movable.next();
                 self.move_connection(slot, |adopted, fd| site.send_connection(worker, adopted, fd));
             }
         }

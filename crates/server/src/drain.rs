@@ -155,8 +155,9 @@ impl Reactor {
         while self.handle_adoption() {}
         let _ = self.site.poller.delete(&self.site.adoption);
         if self.now >= self.help_until {
-            self.leave_inbox();
+            self.clear_inbox();
         }
+        self.take_leavings();
         if let Some(heirs) = &heirs {
             let _ = heirs.set_nonblocking();
         }
@@ -192,7 +193,7 @@ impl Reactor {
     }
 
     /// Passes or closes every connection between two requests.
-    fn settle_idle(&mut self) {
+    pub(crate) fn settle_idle(&mut self) {
         match self.drain.as_ref().map(Drain::passing) {
             Some(Passing::Impossible) => self.close_where(Connection::is_idle),
             Some(Passing::Possible) => {

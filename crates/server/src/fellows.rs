@@ -140,6 +140,11 @@ impl Fellows {
         })
     }
 
+    /// Every worker but `me` that takes no connections: it has left, or has not come yet, or has enough to do.
+    pub(crate) fn closed(&self, me: u16) -> impl Iterator<Item = u16> {
+        self.others(me).filter(|&worker| self.read(worker, Word::Connections) == CLOSED)
+    }
+
     /// Whether what is sent to a worker will be looked at soon: it is up, or idle, and then claimed by this call.
     pub(crate) fn reach(&self, worker: u16, now: Duration) -> bool {
         let age = millis(now).saturating_sub(self.read(worker, Word::Polled));
@@ -237,6 +242,7 @@ mod tests {
         fellows.close(3);
         let open: Vec<_> = fellows.open(1).collect();
         assert_eq!(open, [Fellow { worker: 2, connections: 7, taken: 0, requests: 70 }]);
+        assert_eq!(fellows.closed(1).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

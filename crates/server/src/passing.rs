@@ -104,19 +104,33 @@ impl Reactor {
         Err(work)
     }
 
-    /// Takes what fellows have sent.
+    /// Takes what fellows have sent; a worker that drains passes on what it need not answer.
     pub(crate) fn handle_inbox(&mut self) {
-        let site = Arc::clone(&self.site);
-        let Some(inbox) = site.fellows.as_ref().and_then(|fellows| fellows.inbox(site.worker)) else {
-            return;
-        };
-        let mut packet = vec![0; 2 * LARGEST];
-        for _ in 0..ARRIVALS {
-            let Ok(Some((length, descriptors))) = inbox.recv(&mut packet) else { return };
-            if self.drain.is_some() {
-                self.leave_inbox();
-            }
+        if self.take_from_inbox(self.site.worker) > 0 {
             self.help_until = Duration::ZERO;
+        }
+        if self.drain.is_some() {
+            self.leave_inbox();
+            self.settle_idle();
+        }
+    }
+
+    /// Takes what was sent to workers that had just left, or are only coming: nobody else may ever look there.
+    pub(crate) fn take_leavings(&mut self) {
+        let site = Arc::clone(&self.site);
+        let Some(fellows) = &site.fellows else { return };
+        for worker in fellows.closed(site.worker) {
+            while self.take_from_inbox(worker) > 0 {}
+        }
+    }
+
+    /// Takes up to [`ARRIVALS`] packets that were sent to a worker, and counts them.
+    fn take_from_inbox(&mut self, worker: u16) -> usize {
+        let site = Arc::clone(&self.site);
+        let Some(inbox) = site.fellows.as_ref().and_then(|fellows| fellows.inbox(worker)) else { return 0 };
+        let mut packet = vec![0; 2 * LARGEST];
+        for count in 0..ARRIVALS {
+            let Ok(Some((length, descriptors))) = inbox.recv(&mut packet) else { return count };
             let Some(fd) = descriptors.into_iter().next() else { continue };
             match decode(&packet[..length]) {
                 Ok(ToFellow::Request(passed)) => self.take_over(*passed, fd),
@@ -124,10 +138,17 @@ impl Reactor {
                 Err(error) => self.site.log.say(format_args!("from another worker: {error}")),
             }
         }
+        ARRIVALS
     }
 
-    /// A successor with this worker's number, or nobody, takes what still comes.
-    pub(crate) fn leave_inbox(&self) {
+    /// Takes what is in this worker's own inbox and looks there no more.
+    pub(crate) fn clear_inbox(&mut self) {
+        self.leave_inbox();
+        while self.take_from_inbox(self.site.worker) > 0 {}
+    }
+
+    /// A successor with this worker's number, or another worker, takes what still comes.
+    fn leave_inbox(&self) {
         if let Some(inbox) = self.site.fellows.as_ref().and_then(|fellows| fellows.inbox(self.site.worker)) {
             let _ = self.site.poller.delete(inbox);
         }

@@ -240,6 +240,10 @@ impl Reactor {
             Token::Waker => self.handle_wake(),
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
+            // Events of the batch in which a drain began: it has taken what was there, and what comes now, its own
+            // connections among them, is for those who stay.
+            Token::Adoption if self.drain.is_some() => {}
+            Token::Inbox if self.drain.is_some() && self.now >= self.help_until => {}
             Token::Adoption => drop(self.handle_adoption()),
             Token::Inbox => self.handle_inbox(),
         }
