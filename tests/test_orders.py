@@ -282,6 +282,11 @@ def test_idle_ends_the_workers_and_die_on_idle_the_instance(site):
     assert site.server.wait_exit() == 0
 
 
+def test_busyness_is_told_where_that_is_wanted(site):
+    site.start("cheaper = 1\ncheaper-algo = busyness\ncheaper-overload = 1\ncheaper-busyness-verbose = true")
+    site.server.wait_log(r"busyness: the 1 workers were busy for 0 % of the time")
+
+
 @pytest.mark.parametrize(
     "options, load, least, most",
     [

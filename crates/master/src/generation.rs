@@ -90,6 +90,7 @@ fn scaling(settings: &Settings) -> Option<Scaling> {
             min: rules.min,
             multiplier: rules.multiplier,
             penalty: rules.penalty,
+            verbose: rules.verbose,
             backlog_alert: rules.backlog_alert,
             backlog_step: rules.backlog_step,
             backlog_multiplier: rules.backlog_multiplier,

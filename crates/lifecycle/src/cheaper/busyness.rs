@@ -20,6 +20,8 @@ pub struct Busyness {
     pub multiplier: u32,
     /// Windows added to that when one was missed soon after it had gone.
     pub penalty: u32,
+    /// Tells the average of each window.
+    pub verbose: bool,
     /// Waiting connections that bring emergency workers at once.
     pub backlog_alert: u32,
     /// How many of them.
@@ -37,6 +39,7 @@ impl Default for Busyness {
             min: 25,
             multiplier: 10,
             penalty: 2,
+            verbose: false,
             backlog_alert: 33,
             backlog_step: 1,
             backlog_multiplier: 3,
@@ -61,6 +64,8 @@ pub(super) struct State {
     emergency: u16,
     quiet: u32,
     waiting_since: Option<Duration>,
+    /// Per cent of the window that has just ended, for whoever wants to tell it.
+    average: Option<u64>,
 }
 
 impl State {
@@ -86,7 +91,13 @@ impl State {
         }
         let average = self.sum / u64::from(self.looks);
         (self.sum, self.looks) = (0, 0);
+        self.average = rules.verbose.then_some(average / 10);
         self.window(average, scaling, rules, standing)
+    }
+
+    /// Per cent of the window that ended with the last look, once.
+    pub(super) fn take_average(&mut self) -> Option<u64> {
+        self.average.take()
     }
 
     /// Time in requests since the last look per worker thread, in thousandths.

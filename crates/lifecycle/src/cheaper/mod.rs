@@ -156,6 +156,11 @@ impl Scaler {
         i16::try_from(target - wanted).unwrap_or(0)
     }
 
+    /// What there is to tell of the last look (`cheaper-busyness-verbose`): per cent of the time that workers were busy.
+    pub fn take_busyness(&mut self) -> Option<u64> {
+        self.busyness.take_average()
+    }
+
     fn step(&self) -> i16 {
         i16::try_from(self.rules.step.max(1)).unwrap_or(i16::MAX)
     }

@@ -107,6 +107,13 @@ pub enum Notice {
         /// Workers before.
         before: u16,
     },
+    /// How busy the workers were on the average, as `cheaper-busyness-verbose` wants to know.
+    Busy {
+        /// Per cent of the time of the last window.
+        percent: u64,
+        /// Workers that are wanted.
+        workers: u16,
+    },
     /// All workers end until a connection comes.
     Asleep,
     /// A connection has come.
@@ -171,6 +178,7 @@ impl Notice {
             | Self::ChainLink { .. }
             | Self::Checking { .. }
             | Self::Resized { .. }
+            | Self::Busy { .. }
             | Self::Asleep
             | Self::Awake { .. }
             | Self::DiesIdle { .. }
@@ -260,6 +268,9 @@ impl fmt::Display for Notice {
             }
             Self::Resized { wanted, before } => {
                 write!(f, "there are {wanted} workers from now on, {before} before")
+            }
+            Self::Busy { percent, workers } => {
+                write!(f, "busyness: the {workers} workers were busy for {percent} % of the time")
             }
             Self::Asleep => write!(f, "all workers end; the next connection starts them again"),
             Self::Awake { wanted } => write!(f, "a connection has come; {wanted} workers start"),

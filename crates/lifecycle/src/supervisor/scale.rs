@@ -39,6 +39,9 @@ impl Supervisor {
         let starting = wanted.saturating_sub(u16::try_from(ready).unwrap_or(u16::MAX));
         let Some(scaler) = &mut self.scaler else { return };
         let change = scaler.handle_look(now, load, Standing { wanted, starting });
+        if let Some(percent) = scaler.take_busyness() {
+            commands.push(Command::Note(Notice::Busy { percent, workers: wanted }));
+        }
         self.change(now, change, true, commands);
     }
 
