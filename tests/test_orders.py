@@ -284,7 +284,7 @@ def test_idle_ends_the_workers_and_die_on_idle_the_instance(site):
 
 def test_busyness_is_told_where_that_is_wanted(site):
     site.start("cheaper = 1\ncheaper-algo = busyness\ncheaper-overload = 1\ncheaper-busyness-verbose = true")
-    site.server.wait_log(r"busyness: the 1 workers were busy for 0 % of the time")
+    site.server.wait_log(r"busyness: 0 % of 1 workers")
 
 
 @pytest.mark.parametrize(

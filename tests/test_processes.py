@@ -117,6 +117,40 @@ def application(environ, start_response):
     until(lambda: int(http.get(address).text) > 20, 10, "the thread to count without requests")
 
 
+def test_stacks_of_threads_are_as_large_as_wanted(serve, address, tmp_path):
+    (tmp_path / "deep.py").write_text(
+        "import resource, threading\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [('X-Thread', threading.current_thread().name)])\n"
+        "    found = [line for line in open('/proc/self/maps')]\n"
+        "    sizes = [int(b, 16) - int(a, 16) for a, b in (line.split()[0].split('-') for line in found)]\n"
+        "    return [b'found' if 1536 * 1024 in sizes else repr((sizes, threading.stack_size())).encode()]\n"
+    )
+    serve("--http-socket", address, "--wsgi-file", "deep.py", "--threads", "3", "--threads-stacksize", "1536", serving=address)
+    assert http.get(address).text == "found"
+
+
+@pytest.mark.parametrize("option, wanted", [("skip-atexit", ""), ("skip-atexit-teardown", "atexit "), (None, "atexit gone ")])
+def test_how_much_of_the_end_of_the_interpreter_a_worker_goes_through(serve, address, tmp_path, option, wanted):
+    (tmp_path / "ends.py").write_text(
+        "import atexit, os, sys\n"
+        "write = lambda word, f=os.open('ended', os.O_CREAT | os.O_WRONLY | os.O_APPEND), w=os.write: w(f, word)\n"
+        "class Last:\n"
+        "    def __del__(self, write=write):\n"
+        "        write(b'gone ')\n"
+        "def application(environ, start_response):\n"
+        "    atexit.register(write, b'atexit ')\n"
+        "    sys.last = Last()\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'hello']\n"
+    )
+    server = serve("--http-socket", address, "--wsgi-file", "ends.py", *([f"--{option}"] if option else []))
+    server.wait_log("serves after")
+    assert http.get(address).status == 200
+    assert server.stop(signal.SIGTERM) == 0
+    assert (tmp_path / "ended").read_text() == wanted
+
+
 def test_lazy_apps_load_in_each_worker(probe, address):
     server = probe("--processes", "2", "--lazy-apps")
     seen = place(address)
@@ -442,7 +476,17 @@ def test_reload_command_reloads_the_instance_of_the_pidfile(probe, under_test, t
     assert server.running() and int(path.read_text()) == server.pid
 
 
-@pytest.mark.parametrize("option", ["--stop", "--reload"])
+def test_pause_and_resume_commands_reach_the_instance_of_the_pidfile(probe, under_test, tmp_path, address):
+    path = tmp_path / "x.pid"
+    server = probe("--pidfile", path)
+    assert command(under_test, tmp_path, "--pause", path)[0] == 0
+    server.wait_log("paused: no request is begun")
+    assert command(under_test, tmp_path, "--resume", path)[0] == 0
+    server.wait_log("the pause is over")
+    assert http.get(address, "/pid").status == 200
+
+
+@pytest.mark.parametrize("option", ["--stop", "--reload", "--pause"])
 @pytest.mark.parametrize("content", [None, "", "nonsense", "999999999"], ids=["missing", "empty", "nonsense", "no such process"])
 def test_stop_and_reload_with_a_wrong_pidfile_say_so(under_test, tmp_path, option, content):
     path = tmp_path / "wrong.pid"

@@ -35,7 +35,7 @@ def main(worker, settings, apps):
     call_hook("atexit")
     if settings["python"]["skip_atexit"]:
         leave()
-    if stuck:
+    if stuck or settings["python"]["skip_teardown"]:
         atexit._run_exitfuncs()
         leave()
 
@@ -85,8 +85,7 @@ def serve(worker, number, settings, reports):
         threading.Thread(target=run, args=(worker, core), name=thread_name(number, core), daemon=True)
         for core in range(1, settings["process"]["threads"])
     ]
-    for thread in others:
-        thread.start()
+    start_all(others, settings["process"]["stack_size"])
     worker.ready(reports)
     ending = run(worker, 0)
     # Idle threads leave at once. Busy ones had their time, or are not waited for when the worker is told to stop.
@@ -94,6 +93,16 @@ def serve(worker, number, settings, reports):
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
     return any(thread.is_alive() for thread in others)
+
+
+def start_all(threads, stack_size):
+    """Starts threads with stacks of so many bytes; those of the application keep the size that they have."""
+    usual = threading.stack_size(stack_size or 0)
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        threading.stack_size(usual)
 
 
 def leave():

@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::AppendData(path) => append_data(path),
         Command::Stop(path) => order(path, Order::Stop),
         Command::Reload(path) => order(path, Order::Reload),
+        Command::Pause(path) => order(path, Order::Pause),
     };
     exit_code(code)
 }

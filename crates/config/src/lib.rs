@@ -84,6 +84,8 @@ pub enum Command {
     Stop(PathBuf),
     /// Reload the instance whose pidfile this is.
     Reload(PathBuf),
+    /// Pause the instance whose pidfile this is, or resume it when it is paused.
+    Pause(PathBuf),
     /// Write this file to standard output, followed by its length in 8 bytes, little endian: `data://0` once it stands behind
     /// the executable.
     AppendData(PathBuf),

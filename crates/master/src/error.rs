@@ -36,6 +36,27 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// A descriptor of `reload-on-fd` cannot be watched.
+    #[error(
+        "reload-on-fd: descriptor {number} cannot be watched: {}; open a pipe, a FIFO or an eventfd under that number before the start",
+        plain(error)
+    )]
+    Descriptor {
+        /// Its number.
+        number: i32,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A file of `flock` or its relatives cannot be had.
+    #[error("{option}: {} {why}", path.display())]
+    Held {
+        /// The option that names it.
+        option: String,
+        /// The file.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        why: String,
+    },
     /// A log target cannot be used.
     #[error("logger: cannot use {target}: {}; correct the option or start what listens there", plain(error))]
     Logger {

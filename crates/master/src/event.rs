@@ -26,6 +26,8 @@ pub enum Event {
     Fifo,
     /// A watched file has changed.
     Watch,
+    /// The inherited descriptor with this place in the configuration can be read.
+    Descriptor(u32),
     /// A connection waits on a listener while there is no worker.
     Connection,
     /// The master that is to replace this one has spoken, or has gone.
@@ -67,6 +69,8 @@ pub enum Source {
     Fifo,
     /// Watched files.
     Watch,
+    /// An inherited descriptor that asks for reloads, by its place in the configuration.
+    Descriptor(u32),
     /// A listener, while there is no worker.
     Listener(u32),
     /// The connection of a check.
@@ -113,6 +117,7 @@ impl Source {
             Self::Tracebacker(worker) => (36, worker.into()),
             Self::Successor => (37, 0),
             Self::Predecessor => (38, 0),
+            Self::Descriptor(number) => (39, number.into()),
             Self::LogMoved => (7, 0),
             Self::Control => (8, 0),
             Self::ControlClient(number) => (9, number.into()),
@@ -140,6 +145,7 @@ impl Source {
             36 => short.map(Self::Tracebacker),
             37 => Some(Self::Successor),
             38 => Some(Self::Predecessor),
+            39 => short.map(Self::Descriptor),
             7 => Some(Self::LogMoved),
             8 => Some(Self::Control),
             9 => short.map(Self::ControlClient),
@@ -170,6 +176,7 @@ mod tests {
             Source::Successor,
             Source::Predecessor,
             Source::LogMoved,
+            Source::Descriptor(2),
             Source::Control,
             Source::ControlClient(u32::MAX),
         ];

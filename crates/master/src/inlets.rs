@@ -4,11 +4,13 @@ use crate::error::StartError;
 use crate::event::Source;
 use crate::touch::Touch;
 use margrave_config::Settings;
+use margrave_config::settings::WatchedDescriptor;
 use margrave_lifecycle::order::{Manner, Order};
 use margrave_sys::fifo::Fifo;
 use margrave_sys::poller::Poller;
 use margrave_sys::watch::Watcher;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,6 +118,47 @@ impl Drop for Fifos {
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// `reload-on-fd` and `brutal-reload-on-fd`: what whoever started the instance writes into descriptors that it left open.
+#[derive(Debug, Default)]
+pub struct Descriptors {
+    open: Vec<(WatchedDescriptor, Option<fs::File>)>,
+}
+
+impl Descriptors {
+    /// Watches those of the configuration.
+    ///
+    /// # Errors
+    /// When one is not open, or is a file, which never has to be waited for.
+    pub fn new(settings: &Settings, poller: &Poller) -> Result<Self, StartError> {
+        let mut open = Vec::new();
+        for (place, watched) in (0..).zip(&settings.reload.descriptors) {
+            let watch = || {
+                let file = margrave_sys::file::duplicate(watched.number)?;
+                poller.add_readable(&file, Source::Descriptor(place).token()).map(|()| file)
+            };
+            let file = watch().map_err(|error| StartError::Descriptor { number: watched.number, error })?;
+            open.push((*watched, Some(file)));
+        }
+        Ok(Self { open })
+    }
+
+    /// Reads what was written; the order that it stands for, and who gave it. After its end a descriptor is watched no more.
+    pub fn read(&mut self, place: u32, poller: &Poller) -> Option<(Order, String)> {
+        let (watched, file) = self.open.get_mut(usize::try_from(place).ok()?)?;
+        let count = file.as_mut()?.read(&mut [0; 4096]);
+        let cause = match count {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
+            Ok(0) | Err(_) => {
+                poller.delete(file.take()?).ok()?;
+                format!("the end of descriptor {}, which is watched no more", watched.number)
+            }
+            Ok(_) => format!("descriptor {}", watched.number),
+        };
+        let manner = if watched.brutal { Manner::Brutal } else { Manner::Graceful };
+        Some((Order::Reload(manner), cause))
+    }
 }
 
 /// `fs-reload` and `fs-brutal-reload`: changes as the system tells them.

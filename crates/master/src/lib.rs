@@ -10,6 +10,7 @@ mod daemon;
 mod error;
 mod event;
 mod generation;
+mod hold;
 mod hooks;
 mod inlets;
 mod instance;

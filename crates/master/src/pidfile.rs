@@ -76,13 +76,15 @@ impl Drop for Pidfile {
     }
 }
 
-/// What `--stop` and `--reload` ask for.
+/// What `--stop`, `--reload`, `--pause` and `--resume` ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Finish what is in flight and end.
     Stop,
     /// Reload.
     Reload,
+    /// Take no more requests, or take them again.
+    Pause,
 }
 
 /// Sends an order to the instance that wrote the pidfile.
@@ -94,6 +96,7 @@ pub fn send(path: &Path, order: Order) -> Result<(), StartError> {
     let sent = match order {
         Order::Stop => process::ask_to_stop(pid),
         Order::Reload => process::try_kill(pid, Signal::HUP),
+        Order::Pause => process::try_kill(pid, Signal::TSTP),
     };
     sent.map_err(|error| {
         StartError::Pidfile(match error.raw_os_error() {

@@ -13,6 +13,8 @@ pub fn options(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("pidfile", old_host.pidfile != new_host.pidfile),
         ("pidfile2", old_host.pidfile2 != new_host.pidfile2),
         ("safe-pidfile", old_host.safe_pidfile != new_host.safe_pidfile),
+        ("flock", old_host.held_files != new_host.held_files),
+        ("reload-on-fd", old.reload.descriptors != new.reload.descriptors),
         ("daemonize", old_host.daemonize != new_host.daemonize),
         ("logto", old_log.logto != new_log.logto),
         ("logto2", old_log.logto2 != new_log.logto2),

@@ -4,6 +4,7 @@ use crate::Startup;
 use crate::control::{self, ControlServer};
 use crate::daemon::{Detached, Promise, detach};
 use crate::error::StartError;
+use crate::hold::Held;
 use crate::hooks::Hooks;
 use crate::instance::{Instance, Parts};
 use crate::interpreter::Interpreter;
@@ -13,7 +14,7 @@ use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
 use crate::upgrade::{self, Predecessor};
 use margrave_config::Settings;
-use margrave_config::settings::{Address, HostSettings, LogSettings, Phase, ProcessSettings};
+use margrave_config::settings::{Address, HeldFile, HostSettings, LogSettings, Phase, ProcessSettings};
 use margrave_control::registry::Kind;
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::notify::Notifier;
@@ -27,12 +28,12 @@ use std::rc::Rc;
 /// Runs an instance to its end; the process exit code.
 #[must_use]
 pub fn run(startup: Startup) -> i32 {
-    let (promise, hooks) = match begin(&startup.settings, true) {
+    let (promise, hooks, held) = match begin(&startup.settings, true) {
         Ok(begun) => begun,
         Err(code) => return code,
     };
     say_all(&startup);
-    match prepare(startup, promise, hooks) {
+    match prepare(startup, promise, hooks, held) {
         Ok(instance) => instance.run(),
         Err((error, promise)) => fail(&error, promise),
     }
@@ -42,7 +43,7 @@ pub fn run(startup: Startup) -> i32 {
 /// without sockets and interpreter. `name` is its title with `auto-procname`; the exit code is that of `body`.
 #[must_use]
 pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) -> i32) -> i32 {
-    let (mut promise, mut hooks) = match begin(&startup.settings, false) {
+    let (mut promise, mut hooks, _held) = match begin(&startup.settings, false) {
         Ok(begun) => begun,
         Err(code) => return code,
     };
@@ -66,12 +67,19 @@ pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) ->
     }
 }
 
-/// The very first hooks, and the way into the background. An exit code for `Err`.
-fn begin(settings: &Settings, needs_python: bool) -> Result<(Promise, Hooks), i32> {
-    let mut hooks = Hooks::new(&settings.hooks);
-    let asap = hooks.run(Phase::Asap, &settings.hooks, &Log::new(settings.log.date.clone()));
-    asap.map_err(|error| fail(&error, Promise::to_nobody()))?;
-    Ok((detach_if_asked(settings, needs_python)?, hooks))
+/// Files that one instance holds at a time, the very first hooks, and the way into the background. An exit code for `Err`.
+fn begin(settings: &Settings, needs_python: bool) -> Result<(Promise, Hooks, Held), i32> {
+    let log = Log::new(settings.log.date.clone());
+    let (mut hooks, mut held) = (Hooks::new(&settings.hooks), Held::default());
+    // The master that this one replaces holds them until it lets go of all that has a name.
+    let files: &[HeldFile] = if upgrade::is_asked_for() { &[] } else { &settings.host.held_files };
+    let early = held.take(files, false, &log).and_then(|()| hooks.run(Phase::Asap, &settings.hooks, &log));
+    early.map_err(|error| fail(&error, Promise::to_nobody()))?;
+    let promise = detach_if_asked(settings, needs_python)?;
+    match held.take(files, true, &log) {
+        Ok(()) => Ok((promise, hooks, held)),
+        Err(error) => Err(fail(&error, promise)),
+    }
 }
 
 /// Becomes a daemon where the configuration wants one. The command that waited ends with the code of `Err`.
@@ -126,7 +134,12 @@ fn fail(error: &StartError, mut promise: Promise) -> i32 {
 }
 
 /// Binds, writes pidfiles, drops privileges. What was made before a failing step is undone by its owner's end.
-fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Instance, (StartError, Promise)> {
+fn prepare(
+    startup: Startup,
+    promise: Promise,
+    mut hooks: Hooks,
+    held: Held,
+) -> Result<Instance, (StartError, Promise)> {
     match take_place(&startup.settings, startup.version, &mut hooks) {
         Ok(place) => {
             let parts = Parts {
@@ -140,6 +153,7 @@ fn prepare(startup: Startup, promise: Promise, mut hooks: Hooks) -> Result<Insta
                 listeners: place.listeners,
                 bound: place.bound,
                 pidfiles: place.pidfiles,
+                held,
                 predecessor: place.predecessor,
                 promise,
                 hooks,

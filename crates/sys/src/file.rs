@@ -34,6 +34,23 @@ pub fn longest_write(descriptor: RawFd) -> usize {
     }
 }
 
+/// Opens a file and takes the one lock that all who hold it share out among themselves (`flock`); `None` when somebody else
+/// has it and `waits` is false. It is given back when the file is closed here and in every process that inherited it.
+///
+/// # Errors
+/// When there is no such file, or its file system has no locks.
+pub fn hold(path: &std::path::Path, waits: bool) -> io::Result<Option<File>> {
+    use rustix::fs::{FlockOperation, flock};
+    let file = File::open(path)?;
+    let operation =
+        if waits { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+    match flock(&file, operation) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Length of a regular file; `None` for pipes, sockets, devices and directories.
 ///
 /// # Errors

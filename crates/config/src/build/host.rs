@@ -3,7 +3,7 @@
 use super::values::Values;
 use crate::envdir;
 use crate::error::Problem;
-use crate::settings::HostSettings;
+use crate::settings::{HeldFile, HostSettings};
 use std::path::PathBuf;
 
 pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings {
@@ -42,7 +42,22 @@ pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings 
         daemonize: log_file(values, "daemonize"),
         daemonize2: log_file(values, "daemonize2"),
         vacuum: values.flag("vacuum").unwrap_or(default.vacuum),
+        held_files: held_files(values),
     }
+}
+
+fn held_files(values: &mut Values<'_>) -> Vec<HeldFile> {
+    const OPTIONS: [(&str, bool, bool); 4] = [
+        ("flock", false, false),
+        ("flock-wait", true, false),
+        ("flock2", false, true),
+        ("flock-wait2", true, true),
+    ];
+    let held = OPTIONS.into_iter().flat_map(|(option, waits, late)| {
+        let paths = values.paths(option).into_iter();
+        paths.map(move |path| HeldFile { option: option.to_owned(), path, waits, late }).collect::<Vec<_>>()
+    });
+    held.collect()
 }
 
 fn words(list: Option<&str>) -> Vec<String> {

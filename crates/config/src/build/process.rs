@@ -30,6 +30,7 @@ pub fn build(values: &mut Values<'_>) -> ProcessSettings {
             .map_or(default.min_worker_lifetime, Duration::from_secs),
         reload_on_rss: values.megabytes("reload-on-rss"),
         reload_on_as: values.megabytes("reload-on-as"),
+        stack_size: values.bounded("threads-stacksize", 32, u16::MAX).map(|size| u64::from(size) * 1024),
         worker_mercy: values.seconds("worker-reload-mercy").unwrap_or(default.worker_mercy),
         mercy: values.seconds("reload-mercy").unwrap_or(default.mercy),
         harakiri: values.seconds("harakiri"),

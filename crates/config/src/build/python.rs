@@ -33,6 +33,7 @@ pub fn build(values: &mut Values<'_>) -> PythonSettings {
         post_aliases: aliases(values, "post-pymodule-alias"),
         no_site: values.flag("no-site").unwrap_or(default.no_site),
         skip_atexit: values.flag("skip-atexit").unwrap_or(default.skip_atexit),
+        skip_teardown: values.flag("skip-atexit-teardown").unwrap_or(default.skip_teardown),
         ignore_script_name: values.flag("ignore-script-name").unwrap_or(default.ignore_script_name),
         autoreload_ignore: values.texts("py-auto-reload-ignore"),
         switch_interval: switch_interval(values).unwrap_or(default.switch_interval),

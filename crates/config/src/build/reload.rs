@@ -1,7 +1,7 @@
 //! What asks for a reload, and what a worker is recycled for beside its requests and age.
 
 use super::values::Values;
-use crate::settings::{ExceptionRules, ReloadSettings};
+use crate::settings::{ExceptionRules, ReloadSettings, WatchedDescriptor};
 use std::time::Duration;
 
 /// Slots of the master FIFO: one digit names each.
@@ -17,6 +17,7 @@ pub fn build(values: &mut Values<'_>) -> ReloadSettings {
         touch_log_reopen: values.paths("touch-logreopen"),
         watch: values.paths("fs-reload"),
         watch_brutal: values.paths("fs-brutal-reload"),
+        descriptors: descriptors(values),
         on_unique: values.megabytes("reload-on-uss"),
         on_proportional: values.megabytes("reload-on-pss"),
         evil_on_resident: values.megabytes("evil-reload-on-rss"),
@@ -35,6 +36,28 @@ pub fn build(values: &mut Values<'_>) -> ReloadSettings {
         executable: values.path("binary-path"),
         drain_delay: values.duration("drain-delay").unwrap_or(default.drain_delay),
     }
+}
+
+/// `N`, or `N:bytes` as uWSGI wants it: here all that waits is read, however much it is.
+fn descriptors(values: &mut Values<'_>) -> Vec<WatchedDescriptor> {
+    let mut watched = Vec::new();
+    for (option, brutal) in [("reload-on-fd", false), ("brutal-reload-on-fd", true)] {
+        for setting in values.all(&[option]) {
+            let (number, size) =
+                setting.text().trim().split_once(':').unwrap_or((setting.text().trim(), "0"));
+            match (number.parse(), size.parse::<u32>()) {
+                (Ok(number @ 0..), Ok(_)) => watched.push(WatchedDescriptor { number, brutal }),
+                _ => values.error(
+                    setting,
+                    format!(
+                        "`{}` is no descriptor; write its number, such as 3, which whoever starts the instance has opened",
+                        setting.text()
+                    ),
+                ),
+            }
+        }
+    }
+    watched
 }
 
 fn fifos(values: &mut Values<'_>) -> Vec<std::path::PathBuf> {

@@ -102,6 +102,7 @@ impl Loader<'_> {
             Directive::Resolve => self.resolve(row, given, origin)?,
             Directive::Stop => return Err(Halt::Command(Command::Stop(PathBuf::from(given)))),
             Directive::Reload => return Err(Halt::Command(Command::Reload(PathBuf::from(given)))),
+            Directive::Pause => return Err(Halt::Command(Command::Pause(PathBuf::from(given)))),
             Directive::Fallback => self.fallback = Some(given.to_owned()).filter(|file| !file.is_empty()),
             Directive::EarlyEnvironment => {
                 let (name, value) = assignment(row, given, origin)?;

@@ -192,6 +192,8 @@ pub enum Directive {
     Stop,
     /// Reloads the instance of a pidfile.
     Reload,
+    /// Pauses or resumes the instance of a pidfile.
+    Pause,
     /// Names the file to start with when the exit code would be 1.
     Fallback,
     /// Sets an environment variable at once.

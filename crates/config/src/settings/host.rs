@@ -55,6 +55,21 @@ pub struct HostSettings {
     pub daemonize2: Option<PathBuf>,
     /// `vacuum`: remove sockets and pidfiles that we created.
     pub vacuum: bool,
+    /// `flock` and its relatives: files that one instance at a time holds.
+    pub held_files: Vec<HeldFile>,
+}
+
+/// A file on which an instance holds a lock while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFile {
+    /// The option that names it.
+    pub option: String,
+    /// The file, which must be there.
+    pub path: PathBuf,
+    /// Waits until nobody else holds it.
+    pub waits: bool,
+    /// Only once the instance is in the background (`flock2`, `flock-wait2`).
+    pub late: bool,
 }
 
 impl Default for HostSettings {
@@ -84,6 +99,7 @@ impl Default for HostSettings {
             daemonize: None,
             daemonize2: None,
             vacuum: true,
+            held_files: Vec::new(),
         }
     }
 }

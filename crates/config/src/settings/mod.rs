@@ -23,13 +23,13 @@ pub use cheaper::{BusynessSettings, CheaperAlgorithm, CheaperSettings};
 pub use control::{ControlSettings, ControlSocket};
 pub use emperor::EmperorSettings;
 pub use hooks::{Action, Await, Hook, HookSettings, Mount, MountFlag, PathKind, Phase, SignalOrder};
-pub use host::HostSettings;
+pub use host::{HeldFile, HostSettings};
 pub use http::{HttpSettings, Trust};
 pub use listen::{Address, ListenSettings, ListenerSettings, Protocol};
 pub use log::{LogEncoder, LogEncoding, LogRoute, LogSettings, LogTarget, Logger, RemoteSyslog};
 pub use process::ProcessSettings;
 pub use python::{AppSettings, AppTarget, PythonSettings};
-pub use reload::{ExceptionRules, ReloadSettings};
+pub use reload::{ExceptionRules, ReloadSettings, WatchedDescriptor};
 pub use static_files::{CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, StaticSettings};
 pub use stats::{Carbon, Pusher, Sink, StatsSettings};
 

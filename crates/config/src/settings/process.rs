@@ -12,6 +12,8 @@ pub struct ProcessSettings {
     pub workers: u16,
     /// `threads`: Python threads per worker.
     pub threads: u16,
+    /// `threads-stacksize`: bytes of the stack of each Python thread beside the first; `None` = what the system gives.
+    pub stack_size: Option<u64>,
     /// `lazy-apps`: each worker loads the applications itself.
     pub lazy_apps: bool,
     /// `max-requests`: recycle a worker after so many; `None` = never.
@@ -71,6 +73,7 @@ impl Default for ProcessSettings {
         Self {
             workers: 1,
             threads: 1,
+            stack_size: None,
             lazy_apps: false,
             max_requests: None,
             max_requests_delta: None,

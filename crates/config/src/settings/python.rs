@@ -70,6 +70,8 @@ pub struct PythonSettings {
     pub no_site: bool,
     /// `skip-atexit`: workers run no atexit functions.
     pub skip_atexit: bool,
+    /// `skip-atexit-teardown`: workers end after their atexit functions, with the interpreter as it is.
+    pub skip_teardown: bool,
     /// `ignore-script-name`: SCRIPT_NAME chooses no application.
     pub ignore_script_name: bool,
     /// `py-auto-reload-ignore`: modules that `py-autoreload` does not look at.
@@ -103,6 +105,7 @@ impl Default for PythonSettings {
             post_aliases: Vec::new(),
             no_site: false,
             skip_atexit: false,
+            skip_teardown: false,
             ignore_script_name: false,
             autoreload_ignore: Vec::new(),
             switch_interval: Duration::from_micros(500),

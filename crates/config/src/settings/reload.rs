@@ -22,6 +22,8 @@ pub struct ReloadSettings {
     pub watch: Vec<PathBuf>,
     /// `fs-brutal-reload`.
     pub watch_brutal: Vec<PathBuf>,
+    /// `reload-on-fd` and `brutal-reload-on-fd`.
+    pub descriptors: Vec<WatchedDescriptor>,
     /// `reload-on-uss`, bytes.
     pub on_unique: Option<u64>,
     /// `reload-on-pss`, bytes.
@@ -48,6 +50,15 @@ pub struct ReloadSettings {
     pub drain_delay: Duration,
 }
 
+/// An inherited descriptor that asks for a reload when it can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedDescriptor {
+    /// Its number.
+    pub number: i32,
+    /// Whether the reload is a brutal one.
+    pub brutal: bool,
+}
+
 /// Which exceptions of the application make its worker be replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -72,6 +83,7 @@ impl Default for ReloadSettings {
             touch_log_reopen: Vec::new(),
             watch: Vec::new(),
             watch_brutal: Vec::new(),
+            descriptors: Vec::new(),
             on_unique: None,
             on_proportional: None,
             evil_on_resident: None,

@@ -349,6 +349,8 @@ fn commands_are_recognized() {
         ("margrave --help processes", Command::Help(Some("processes".to_owned())), vec![]),
         ("margrave --stop /run/x.pid", Command::Stop("/run/x.pid".into()), vec![]),
         ("margrave --reload /run/x.pid", Command::Reload("/run/x.pid".into()), vec![]),
+        ("margrave --pause /run/x.pid", Command::Pause("/run/x.pid".into()), vec![]),
+        ("margrave --resume /run/x.pid", Command::Pause("/run/x.pid".into()), vec![]),
         ("margrave --ini a.ini --get processes --get nope", Command::Exit(0), vec!["p", "4"]),
         ("margrave --exit=7 --ini a.ini", Command::Exit(7), vec![]),
         ("margrave --exit", Command::Exit(1), vec![]),

@@ -25,6 +25,7 @@ impl Instance {
             Source::Pidfd(id) => self.handle(Event::WorkerEnded(id)),
             Source::Fifo => self.handle(Event::Fifo),
             Source::Watch => self.handle(Event::Watch),
+            Source::Descriptor(number) => self.handle(Event::Descriptor(number)),
             Source::Listener(_) => self.handle(Event::Connection),
             Source::Check => self.handle(Event::Check),
             Source::Successor => self.handle(Event::Successor),
@@ -113,6 +114,11 @@ impl Instance {
             Event::Reaped(pid, ending) => self.reaped(pid, ending),
             Event::Fifo => self.read_fifo(),
             Event::Watch => self.watch.read(monotonic()),
+            Event::Descriptor(number) => {
+                if let Some((order, cause)) = self.descriptors.read(number, &self.poller) {
+                    self.obey_unheard(order, &cause);
+                }
+            }
             Event::Connection => self.tell(supervisor::Event::Connection),
             Event::Check => self.read_check(),
             Event::Successor => self.read_successor(),

@@ -27,8 +27,9 @@ use crate::daemon::Promise;
 use crate::error::StartError;
 use crate::event::{Event, Source};
 use crate::generation::{Generation, Worker, policy};
+use crate::hold::Held;
 use crate::hooks::Hooks;
-use crate::inlets::{self, Fifos, FileWatch};
+use crate::inlets::{self, Descriptors, Fifos, FileWatch};
 use crate::listeners::{Bound, Listeners};
 use crate::load::Meter;
 use crate::locks::Locks;
@@ -87,6 +88,8 @@ pub struct Parts {
     pub bound: Vec<Rc<Bound>>,
     /// Pidfiles written so far.
     pub pidfiles: Vec<Pidfile>,
+    /// Files that one instance holds at a time.
+    pub held: Held,
     /// The master that this one replaces.
     pub predecessor: Option<Predecessor>,
     /// Told when the instance serves.
@@ -112,6 +115,7 @@ pub struct Instance {
     locks: Locks,
     touch: Touch<Order>,
     fifos: Fifos,
+    descriptors: Descriptors,
     watch: FileWatch,
     tracebacker: Tracebacker,
     /// Where this executable was at the start; another one may be there by now.
@@ -171,7 +175,6 @@ impl Instance {
         }
         parts.control.watch(&poller).map_err(StartError::system("watch the control socket"))?;
         let moved = watch_log(&poller)?;
-        let pushers = Pushers::new(&parts.settings.stats);
         let liveness = process::pipe().map_err(StartError::system("make a pipe"))?;
         let touched = beside::watch(&parts.settings.hooks);
         let touch = inlets::touches(&parts.settings);
@@ -188,6 +191,8 @@ impl Instance {
             false => Tracebacker::default(),
         };
         let mut instance = Self {
+            pushers: Pushers::new(&parts.settings.stats),
+            descriptors: Descriptors::new(&parts.settings, &poller)?,
             parts,
             supervisor: Supervisor::new(seed),
             poller,
@@ -221,7 +226,6 @@ impl Instance {
             broken: None,
             moved,
             ledger: Ledger::default(),
-            pushers,
         };
         instance.watch_files();
         Ok(instance)

@@ -4,6 +4,7 @@ use super::Instance;
 use crate::control::ControlServer;
 use crate::error::StartError;
 use crate::event::Source;
+use crate::hold::Held;
 use crate::inlets::Fifos;
 use crate::pidfile::Pidfile;
 use crate::stats::StatsServer;
@@ -62,6 +63,7 @@ impl Instance {
         self.parts.stats = None;
         self.parts.control = ControlServer::closed(&self.parts.settings);
         self.fifos = Fifos::default();
+        self.parts.held = Held::default();
         self.tracebacker = Tracebacker::default();
         self.parts.listeners.give_away();
         successor.yield_names();
@@ -122,6 +124,7 @@ impl Instance {
                 None => {}
             }
         }
+        troubles.extend(self.parts.held.take_over(&host.held_files, &self.parts.log).err());
         self.write_safe_pidfile();
         for error in troubles {
             self.parts.log.say(Level::Error, &format!("upgrade: {error}"));
