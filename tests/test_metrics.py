@@ -168,6 +168,21 @@ def test_waiting_for_a_thread_is_measured(probe, address, stats):
     assert total(samples(stats), "margrave_queue_wait_seconds_sum") < 3
 
 
+@pytest.mark.parametrize("more", [(), ("--harakiri-kill",)], ids=["request", "worker"])
+def test_requests_that_their_deadline_ends_are_counted_once(probe, address, stats, more):
+    server = probe("--stats", stats, "--stats-http", "--harakiri", "1", *more)
+    try:
+        assert http.get(address, "/slow?s=30", timeout=20).status == 504
+    except (OSError, http.Broken):
+        assert more, "without harakiri-kill there is an answer"
+    count = lambda: json.loads(http.get(stats).body)["workers"][0]["harakiri_count"]
+    until(lambda: count() == 1, 15, lambda: f"one more, not {count()}")
+    until(lambda: total(samples(stats), "margrave_harakiri_total") == 1, 15, "the total")
+    server.send(signal.SIGHUP)
+    server.wait_log(r"reload: generation \d+ serves")
+    until(lambda: total(samples(stats), "margrave_harakiri_total") == 1, 15, "the total of both generations")
+
+
 def test_metrics_have_the_names_of_uwsgi(probe, address, stats):
     probe("--stats", stats, "--enable-metrics", "--processes", "2")
     for _ in range(3):

@@ -5,7 +5,7 @@ use crate::lane::Forfeit;
 use crate::reactor::Reactor;
 use crate::site::Listener;
 use crate::threads::micros;
-use margrave_stats::scoreboard::ThreadWord;
+use margrave_stats::scoreboard::{Counter, ThreadWord};
 use margrave_sys::backlog;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -93,6 +93,7 @@ impl Reactor {
         let Some(forfeit) = self.site.lanes[thread].forfeit() else { return };
         let Some(running) = &self.roles.running[thread] else { return };
         let (slot, generation) = (running.slot, running.generation);
+        self.site.slot.add(Counter::Overdue, 1);
         let age = self.now.saturating_sub(running.since);
         let outcome = if forfeit == Forfeit::BeforeHead { "answered 504" } else { "the answer is cut" };
         let site = Arc::clone(&self.site);

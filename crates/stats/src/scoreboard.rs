@@ -72,6 +72,8 @@ pub enum Counter {
     LostLines,
     /// Requests answered with a file, without Python.
     StaticRequests,
+    /// Requests ended by their deadline without the end of the process.
+    Overdue,
 }
 
 /// Words of one Python thread.

@@ -93,7 +93,7 @@ impl Instance {
                 "refused": totals.counter(Counter::Refused),
                 "aborted": totals.counter(Counter::Aborted),
                 "sent_bytes": totals.counter(Counter::TxBytes),
-                "harakiri": totals.harakiri,
+                "harakiri": totals.harakiri(),
                 "lost_log_lines": totals.counter(Counter::LostLines) + self.parts.log.lost(),
             },
             "histograms": {

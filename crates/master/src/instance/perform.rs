@@ -110,11 +110,12 @@ impl Instance {
             }
             _ => None,
         };
-        if let Some(worker) = overdue
+        // Without `harakiri-kill` the worker itself has ended the request at its deadline, and counted it then.
+        if let Some(worker) = overdue.filter(|_| self.parts.settings.process.harakiri_kill)
             && let Some(live) = self.supervisor.live().and_then(|live| self.generations.get_mut(&live))
         {
             live.tallies.entry(*worker).or_default().harakiri += 1;
-            self.ledger.harakiri += 1;
+            self.ledger.killed += 1;
         }
         let text = notice.to_string();
         match notice {

@@ -99,6 +99,7 @@ impl Instance {
         let count = |counter| row.counter(counter).load(Relaxed);
         tally.requests += count(Counter::Requests);
         tally.exceptions += count(Counter::Exceptions);
+        tally.harakiri += u32::try_from(count(Counter::Overdue)).unwrap_or(u32::MAX);
         tally.tx += count(Counter::TxBytes);
         tally.running += count(Counter::RunningMicros);
         row.clear();

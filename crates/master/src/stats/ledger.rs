@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Counters that are summed over all processes.
-pub const SUMMED: [Counter; 8] = [
+pub const SUMMED: [Counter; 9] = [
     Counter::Requests,
     Counter::Exceptions,
     Counter::TxBytes,
@@ -16,6 +16,7 @@ pub const SUMMED: [Counter; 8] = [
     Counter::Refused,
     Counter::LostLines,
     Counter::StaticRequests,
+    Counter::Overdue,
 ];
 
 /// Sums of counters and, by address of the listener, of histograms.
@@ -25,8 +26,8 @@ pub struct Ledger {
     pub counters: [u64; SUMMED.len()],
     /// The words of the histograms.
     pub listeners: BTreeMap<String, Vec<u64>>,
-    /// Requests ended by their deadline.
-    pub harakiri: u64,
+    /// Requests that were ended with their worker because `harakiri-kill` wants it so.
+    pub killed: u64,
 }
 
 impl Ledger {
@@ -64,6 +65,12 @@ impl Ledger {
         let (all, recorded): (u64, u64) = (sum(Measure::Duration).iter().sum(), found.iter().sum());
         found[0] += all.saturating_sub(recorded);
         found
+    }
+
+    /// Requests ended by their deadline, in whatever way.
+    #[must_use]
+    pub fn harakiri(&self) -> u64 {
+        self.killed + self.counter(Counter::Overdue)
     }
 
     /// The sum of a counter, 0 for one that is not summed.

@@ -83,7 +83,7 @@ impl Page {
         );
         self.one("margrave_generation", "gauge", "The generation of workers that serves.", view.number);
         self.one("margrave_reloads_total", "counter", "Reloads that were begun.", facts.reloads);
-        let [requests, exceptions, tx, accepted, aborted, refused, lost, files] = facts.totals.counters;
+        let [requests, exceptions, tx, accepted, aborted, refused, lost, files, _] = facts.totals.counters;
         for (name, help, value) in [
             ("margrave_requests_total", "Requests answered, files included.", requests),
             ("margrave_static_requests_total", "Requests answered with a file, without Python.", files),
@@ -100,7 +100,7 @@ impl Page {
                 "Requests that were refused before any application saw them.",
                 refused,
             ),
-            ("margrave_harakiri_total", "Requests ended by their deadline.", facts.totals.harakiri),
+            ("margrave_harakiri_total", "Requests ended by their deadline.", facts.totals.harakiri()),
             (
                 "margrave_log_lines_lost_total",
                 "Log lines that could not be written.",

@@ -235,7 +235,7 @@ fn worker<'a>(view: &View<'a>, id: u16) -> WorkerReport<'a> {
         requests,
         delta_requests: delta,
         exceptions,
-        harakiri_count: tally.harakiri,
+        harakiri_count: tally.harakiri + u32::try_from(count(Counter::Overdue)).unwrap_or(u32::MAX),
         signals: 0,
         signal_queue: 0,
         status,
