@@ -5,9 +5,11 @@ import socket
 
 import pytest
 from conftest import APPS
-from harness import http
+from harness import gateways, http
 from harness.address import connect, free_address
+from harness.gateways import RecordReader
 from harness.http import Broken, Reader, encode
+from wire_cases.fastcgi import begin, params
 
 pytestmark = pytest.mark.margrave_only(reason="it knows no 100-continue, gives cut bodies out and leaves unread ones")
 
@@ -101,6 +103,41 @@ def test_body_larger_than_what_is_read_ahead_and_not_read_is_dropped_or_ends_the
         else:
             link.shutdown(socket.SHUT_WR)
             assert reader.at_end()
+
+
+def test_chunked_read_gives_parts_as_they_come(start):
+    """uWSGI: chunked_read waits for the next part, chunked_read_nb says None where there is none yet."""
+    _, address = start()
+    with connect(address) as link:
+        reader = Reader(link)
+        link.sendall(expecting("/parts"))
+        assert reader.exactly(len(CONTINUE)) == CONTINUE
+        assert reader.line().split()[1] == b"200"
+        while reader.line():
+            pass
+        expected = [b"None\n", b"(b'first', None)\n", b"(b'second', None)\n", b"b''"]
+        for part, said in zip([b"5\r\nfirst\r\n", b"6\r\nsecond\r\n", b"0\r\n\r\n", b""], expected):
+            chunk = b"%x\r\n%s\r\n" % (len(said), said)
+            assert reader.exactly(len(chunk)) == chunk
+            link.sendall(part)
+
+
+def test_fastcgi_values_are_told_while_a_body_is_awaited(serve):
+    """FastCGI, 4.1: management records may come at any time, and are answered by themselves."""
+    address = free_address()
+    serve("--chdir", APPS, "--wsgi-file", "bodies.py", "--fastcgi-socket", address, "--post-buffering=1000", "--body-file-limit=1000", ready=address)
+    values = gateways.record(gateways.GET_VALUES, gateways.pair("FCGI_MPXS_CONNS", ""), 0)
+    with connect(address) as link:
+        reader = Reader(link)
+        link.sendall(begin() + gateways.stream(gateways.PARAMS, params(target="/digest", method="POST", CONTENT_LENGTH="2500")))
+        for _ in range(2):
+            link.sendall(gateways.record(gateways.STDIN, b"y" * 1000) + values)
+            header = reader.exactly(8)
+            content = reader.exactly(int.from_bytes(header[4:6], "big") + header[6])
+            assert header[1] == gateways.GET_VALUES_RESULT and content.startswith(gateways.pair("FCGI_MPXS_CONNS", "0"))
+        link.sendall(gateways.stream(gateways.STDIN, b"y" * 500))
+        (records,) = RecordReader(reader.rest()).order
+    assert gateways.answer(records.stdout).text.startswith("2500 ")
 
 
 def test_body_streams_to_the_application_beyond_what_is_read_ahead(start):

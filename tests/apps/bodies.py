@@ -108,6 +108,18 @@ def part(environ, start_response):
 
 
 @route
+def parts(environ, start_response):
+    """What `uwsgi.chunked_read_nb` and `uwsgi.chunked_read` give one after the other, each as soon as it comes."""
+    import uwsgi
+
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield repr(uwsgi.chunked_read_nb()).encode() + b"\n"
+    while part := uwsgi.chunked_read():
+        yield repr((part, uwsgi.chunked_read_nb())).encode() + b"\n"
+    yield repr(uwsgi.chunked_read_nb()).encode()
+
+
+@route
 def memory(environ, start_response):
     """The most memory that this process has had, in KiB."""
     with open("/proc/self/status") as status:

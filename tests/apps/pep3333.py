@@ -680,7 +680,7 @@ def text_file():
 
 FILES = {
     "real": real_file, "offset": at_offset, "empty": lambda: real_file(b""), "bytesio": lambda: io.BytesIO(b"0123456789"), "only-read": lambda: OnlyRead(b"0123456789"),
-    "pipe": pipe, "bad-position": lambda: BadPosition(b"0123456789"), "failing": lambda: Failing(b""), "text": text_file, "buffered": lambda: io.BufferedReader(io.BytesIO(b"0123456789")),
+    "pipe": pipe, "no-size": lambda: open("/proc/sys/kernel/ostype", "rb"), "never-ending": lambda: open("/dev/zero", "rb"), "bad-position": lambda: BadPosition(b"0123456789"), "failing": lambda: Failing(b""), "text": text_file, "buffered": lambda: io.BufferedReader(io.BytesIO(b"0123456789")),
     "unbuffered": lambda: open(__file__, "rb", buffering=0),
 }  # fmt: skip
 
@@ -690,6 +690,14 @@ def wrapped(environ, start_response):
     name, _, length = environ["QUERY_STRING"].partition("&")
     start_response("200 OK", [("Content-Length", length)] if length else [])
     return environ["wsgi.file_wrapper"](FILES[name](), 4)
+
+
+@route
+def never_ending(environ, start_response):
+    """Gives more than it has promised, without an end; HEAD and 204 promise nothing."""
+    status, _, length = environ["QUERY_STRING"].partition("&")
+    start_response(status + " Own", [("Content-Length", length)] if length else [])
+    return iter(lambda: b"abc", b"")
 
 
 @route

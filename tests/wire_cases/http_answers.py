@@ -49,6 +49,17 @@ ANSWERS = [
           ("404", "status=404%20No&pieces=5", {"status": 404}),
           ("204", "status=204%20No&pieces=5", {"status": 204}),
       ]),
+    *(Case(f"a refused HEAD has no body: {name}", "RFC 9110 9.3.2", (sent,), (Refused((status,)),), "closes", "HEAD")
+      for name, sent, status in [
+          ("400", request("HEAD / HTTP/1.1", host=None), 400),
+          ("a field", request("HEAD / HTTP/1.1", "X : y"), 400),
+          ("behind an empty line", b"\r\n" + request("HEAD / HTTP/1.1", host=None), 400),
+          ("414", request("HEAD /" + "a" * 100_000 + " HTTP/1.1"), 414),
+          ("501", request("HEAD / HTTP/1.1", "Transfer-Encoding: gzip, chunked"), 501),
+          ("505", request("HEAD / HTTP/2.0"), 505),
+          ("its body", request("HEAD / HTTP/1.1", "Transfer-Encoding: chunked", body=b"x"), 400),
+      ]),
+    plan("a failed HEAD has no body", "RFC 9110 9.3.2", "how=fail-first", ok(b"", status=500), method="HEAD", then="either"),
     *(plan(f"{status} has no body: {how}", rule, f"how={how}&status={status}%20Own&pieces=5,3", ok(b"", status=status, Transfer_Encoding=None))
       for status, rule in ((204, "RFC 9110 15.3.5"), (304, "RFC 9110 15.4.5")) for how in ("list", "generator", "write", "file")),
     plan("204 has no length", "RFC 9110 8.6", "status=204%20Own&pieces=", ok(b"", "none", status=204, Content_Length=None)),

@@ -102,11 +102,14 @@ EXPECT = [
     several("a body of a megabyte", "RFC 9110 10.1.1", (request("POST /1 HTTP/1.1", "Content-Length: 1000000", "Expect: 100-continue"), INTERIM, b"a" * 1_000_000), Seen({"CONTENT_LENGTH": "1000000"})),
     several("a body that does not wait", "RFC 9110 10.1.1: 100 may be left out", post("abc", "Expect: 100-continue"), Seen({}, b"abc")),
     several("a body that does not wait, then a request", "RFC 9110 10.1.1", post("abc", "Expect: 100-continue", target="/1") + get("/2"), Seen({}, b"abc"), {"REQUEST_URI": "/2"}),
+    *(several(f"expectations {lines}", "RFC 9110 10.1.1: a list", (request("POST /1 HTTP/1.1", "Content-Length: 3", *lines), INTERIM, b"abc"), Seen({}, b"abc"))
+      for lines in (("Expect: 100-continue, 100-continue",), ("Expect: 100-continue", "Expect: 100-continue"), ("Expect: ,100-continue,",))),
+    several("no expectation in Expect", "RFC 9110 5.6.1.2: an empty list", post("abc", "Expect:"), Seen({}, b"abc")),
     several("HTTP/1.0 gets no 100", "RFC 9110 10.1.1: ignored", (request("POST /1 HTTP/1.0", "Content-Length: 3", "Expect: 100-continue", body="abc"),), Seen({}, b"abc"), then="closes"),
     Case("no 100 without a body", "RFC 9110 10.1.1: no body expected", (request("GET /1 HTTP/1.1", "Expect: 100-continue"),), (Seen({"REQUEST_URI": "/1"}, b""),)),
     Case("no 100 for a body of nothing", "RFC 9110 10.1.1", (request("POST /1 HTTP/1.1", "Content-Length: 0", "Expect: 100-continue"),), (Seen({}, b""),)),
     *(bad(f"Expect: {value!r} is not met", "RFC 9110 10.1.1: 417", request("POST /1 HTTP/1.1", "Content-Length: 3", f"Expect: {value}", body="abc"), 417)
-      for value in ("200-ok", "100", "continue", "100-continued", "x-100-continue")),
+      for value in ("200-ok", "100", "continue", "100-continued", "x-100-continue", "100-continue, x", "x, 100-continue", "100-continue; q=1")),
     bad("a refused head gets no 100", "RFC 9110 10.1.1", request("POST /1 HTTP/1.1", "Content-Length: x", "Expect: 100-continue")),
     bad("nor does one with two lengths", "RFC 9110 10.1.1", request("POST /1 HTTP/1.1", "Content-Length: 3", "Transfer-Encoding: chunked", "Expect: 100-continue")),
 ]  # fmt: skip

@@ -54,6 +54,13 @@ TARGETS = [
           ("/a/b/..", "/a/", "", "RFC 3986 5.2.4"),
           ("/...", "/...", "", "RFC 3986 5.2.4"),
           ("/a?/../b", "/a", "/../b", "RFC 3986 5.2.4: not in the query"),
+          ("/a#b", "/a", "", "RFC 9112 3.2.1: no fragment; cut off, as uWSGI does"),
+          ("/a?b#c?d", "/a", "b", "RFC 9112 3.2.1: no fragment; cut off"),
+          ('/"a"<b>{c}|d^e`f', '/"a"<b>{c}|d^e`f', "", "RFC 3986 3.3: browsers send these; nothing can be hidden by them"),
+          ("/caf\xe9?\xe9", "/caf\xe9", "\xe9", "PEP 3333: bytes as latin-1; as uWSGI"),
+          ("/%zz%4", "/%zz%4", "", "RFC 3986 2.1: an escape that is none is text"),
+          ("/a/%2e%2e/b", "/a/../b", "", "RFC 3875 4.1.5: decoded last; as uWSGI"),
+          ("/a%00b", "/a\0b", "", "RFC 3875 4.1.5: text, in PATH_INFO alone"),
       ]),
     *(good(f"absolute-form {target!r}", "RFC 9112 3.2.2", request(f"GET {target} HTTP/1.1"), HTTP_HOST=host, PATH_INFO=path, QUERY_STRING=query)
       for target, host, path, query in [

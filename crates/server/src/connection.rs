@@ -81,6 +81,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: Duration,
     /// Requests begun.
     pub(crate) served: u32,
+    /// The last of them is a HEAD: what the server itself says to it has no body.
+    pub(crate) asks_for_head: bool,
     /// Set when the connection broke while a thread works for it.
     pub(crate) gone: Arc<AtomicBool>,
 }
@@ -124,6 +126,7 @@ impl Connection {
             output: Output::default(),
             deadline,
             served: 0,
+            asks_for_head: false,
             gone: Arc::new(AtomicBool::new(false)),
         }
     }

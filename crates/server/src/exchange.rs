@@ -248,6 +248,12 @@ impl<'a> Exchange<'a> {
         self.send_with_head(prefix, data, suffix)
     }
 
+    /// More of a body was written than the head promised, or than an answer without a body has.
+    #[must_use]
+    pub fn has_excess(&self) -> bool {
+        self.encoder.body_excess() > 0
+    }
+
     /// Sends `length` bytes of a file from `offset` on, without copying them.
     ///
     /// # Errors
@@ -272,14 +278,38 @@ impl<'a> Exchange<'a> {
     pub fn await_body(&mut self, wanted: u64) -> Result<(), BodyFault> {
         while self.work.body.is_pending() && self.work.body.remaining() < wanted {
             let (bytes, last) = self.await_arrival().inspect_err(|fault| self.body_fault = Some(*fault))?;
-            let http = &self.shared.site.http;
-            if let Err(error) = self.work.body.push_late(bytes, http.body_memory, http.body_file) {
-                self.shared.site.log.say(format_args!("cannot store a request body: {error}"));
-                self.body_fault = Some(BodyFault::Lost);
-                return Err(BodyFault::Lost);
-            }
-            self.work.body.set_pending(!last);
+            self.store_arrived(bytes, last)?;
         }
+        Ok(())
+    }
+
+    /// Takes what has arrived of a pending body, without waiting for more.
+    ///
+    /// # Errors
+    /// As [`Self::await_body`].
+    pub fn take_arrived(&mut self) -> Result<(), BodyFault> {
+        let mut reactor = self.shared.lock();
+        self.behind |= reactor.say_continue(self.work, self.head_sent());
+        let arrived = reactor.take_arrived(self.work);
+        drop(reactor);
+        match arrived {
+            Arrived::Nothing => Ok(()),
+            Arrived::Bytes { bytes, last } => self.store_arrived(bytes, last),
+            Arrived::Failed(fault) => {
+                self.body_fault = Some(fault);
+                Err(fault)
+            }
+        }
+    }
+
+    fn store_arrived(&mut self, bytes: Vec<u8>, last: bool) -> Result<(), BodyFault> {
+        let http = &self.shared.site.http;
+        if let Err(error) = self.work.body.push_late(bytes, http.body_memory, http.body_file) {
+            self.shared.site.log.say(format_args!("cannot store a request body: {error}"));
+            self.body_fault = Some(BodyFault::Lost);
+            return Err(BodyFault::Lost);
+        }
+        self.work.body.set_pending(!last);
         Ok(())
     }
 
@@ -305,7 +335,7 @@ impl<'a> Exchange<'a> {
         };
         if waits {
             reactor.roles.wait_over(self.thread);
-            reactor.arrival_over(self.work);
+            self.behind |= reactor.arrival_over(self.work);
         }
         arrived
     }

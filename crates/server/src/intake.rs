@@ -142,6 +142,7 @@ impl Reactor {
             format!("; its largest field is {} with {size} bytes", name.escape_ascii())
         });
         self.site.log.refusal(self.now, &self.connections[slot].peer.host, error, &detail);
+        self.connections[slot].asks_for_head = http1::asks_for_head(head);
         self.refuse_with(slot, error.status());
     }
 
@@ -200,6 +201,7 @@ impl Reactor {
         let connection = &mut self.connections[slot];
         connection.served = connection.served.saturating_add(1);
         connection.head_began = false;
+        connection.asks_for_head = request.var(Known::RequestMethod) == Some(b"HEAD");
         self.site.believe_hops(&mut request);
         request.keep_alive &= connection.served != most;
         if request.body == BodyLength::None {
@@ -365,6 +367,10 @@ impl Reactor {
 
     /// The peer took too long to send its request.
     pub(crate) fn refuse_silence(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        if connection.phase == Phase::Reading {
+            connection.asks_for_head = http1::asks_for_head(&connection.input);
+        }
         self.refuse_with(slot, 408);
     }
 
@@ -373,7 +379,9 @@ impl Reactor {
         let connection = &self.connections[slot];
         let dialect = self.site.listeners[usize::from(connection.listener)].dialect();
         let mut answer = Vec::with_capacity(256);
-        with_date(|date| encode_refusal(dialect, status, date.as_bytes(), &mut answer));
+        with_date(|date| {
+            encode_refusal(dialect, status, date.as_bytes(), connection.asks_for_head, &mut answer)
+        });
         let Some(records) = &connection.records else { return Some(answer) };
         let answerable = connection.phase != Phase::Reading || records.is_within_request();
         answerable.then(|| records::whole_answer(records.id(), &answer))

@@ -176,6 +176,7 @@ impl Reactor {
             connection.deadline = deadline;
         }
         match fed {
+            Ok(Fed::Part) if inflow.awaited => _ = self.say_between(slot),
             Ok(Fed::Part) => {}
             Ok(Fed::Whole { used }) => {
                 inflow.state = State::Complete;
@@ -235,10 +236,9 @@ impl Reactor {
         }
     }
 
-    /// The thread of a running request waits for its client. Says whether bytes are left to be sent before its own.
-    pub(crate) fn await_arrival(&mut self, work: &Work, head_sent: bool) -> bool {
-        let now = clock::monotonic();
-        let patience = self.body_patience();
+    /// Tells a client that waits for it to go on, as its thread asks for its body. Says whether bytes are left to be
+    /// sent before the thread's own.
+    pub(crate) fn say_continue(&mut self, work: &Work, head_sent: bool) -> bool {
         let Some(connection) =
             self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
         else {
@@ -249,31 +249,54 @@ impl Reactor {
         if std::mem::take(&mut inflow.owes_continue) && !head_sent {
             connection.output.push(http1::CONTINUE);
         }
+        self.say_between(work.slot)
+    }
+
+    /// Sends what FastCGI's decoder has to say by itself, at a place where the thread sends nothing.
+    fn say_between(&mut self, slot: usize) -> bool {
+        let connection = &mut self.connections[slot];
+        if let Some(records) = &mut connection.records {
+            connection.output.push(&records.take_replies());
+        }
+        if !connection.output.is_empty() {
+            self.flush(slot);
+        }
+        self.connections.get(slot).is_some_and(|found| !found.output.is_empty())
+    }
+
+    /// The thread of a running request waits for its client. Says whether bytes are left to be sent before its own.
+    pub(crate) fn await_arrival(&mut self, work: &Work, head_sent: bool) -> bool {
+        let now = clock::monotonic();
+        let patience = self.body_patience();
+        let Some(connection) =
+            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
+        else {
+            return false;
+        };
+        let Some(inflow) = &mut connection.inflow else { return false };
         inflow.pace.pause(now.saturating_sub(inflow.idle_since));
         inflow.awaited = true;
         connection.deadline = inflow.pace.advance(now, 0, patience);
-        if !connection.output.is_empty() {
-            self.flush(work.slot);
-        }
-        self.connections.get(work.slot).is_some_and(|found| !found.output.is_empty())
+        self.say_continue(work, head_sent)
     }
 
-    /// The thread does not wait any more.
-    pub(crate) fn arrival_over(&mut self, work: &Work) {
+    /// The thread does not wait any more. Says whether bytes are left to be sent before its own.
+    pub(crate) fn arrival_over(&mut self, work: &Work) -> bool {
         let (now, patience) = (clock::monotonic(), self.write_patience());
         let Some(connection) =
             self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
         else {
-            return;
+            return false;
         };
+        let owes = !connection.output.is_empty();
         if let Some(inflow) = &mut connection.inflow {
             inflow.awaited = false;
             inflow.idle_since = now;
             // What the application has answered already may still be owed.
-            let owes = !connection.output.is_empty();
             connection.deadline =
                 if owes { connection.output.advance(now, 0, patience) } else { Duration::MAX };
         }
+        owes
     }
 
     /// The answer begins while the body is under way: whether the connection has to end with it.

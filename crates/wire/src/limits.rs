@@ -2,6 +2,9 @@
 
 use crate::Fault;
 
+/// No body is longer, whatever the limits: no file could hold it, and a length that is larger is no honest one (413).
+pub(crate) const LARGEST_BODY: u64 = i64::MAX as u64;
+
 /// Bounds on one request. Every one has the status with which a larger request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

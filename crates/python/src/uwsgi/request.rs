@@ -85,17 +85,24 @@ fn log_this_request(_ignored: &Bound<'_, PyTuple>) -> PyResult<()> {
     current::exchange("log_this_request", |exchange| exchange.log_this_request(true))
 }
 
-/// The next part of the body; empty at its end. The body is complete, so the timeout does not matter.
+/// The next part of the body, as soon as there is one; empty at its end. How long the client may take is the
+/// server's to say (`body-timeout`), so the timeout does not matter.
 #[pyfunction]
 #[pyo3(signature = (_timeout=0, /))]
 fn chunked_read(py: Python<'_>, _timeout: i64) -> PyResult<Bound<'_, PyBytes>> {
-    current::request("chunked_read", |exchange, state| Reader::new(exchange, state).read(py, PART))?
+    current::request("chunked_read", |exchange, state| Reader::new(exchange, state).read_part(py, PART))?
 }
 
+/// The same without waiting: `None` where the client has sent nothing more yet.
 #[pyfunction]
 #[pyo3(signature = (*_ignored))]
-fn chunked_read_nb<'py>(py: Python<'py>, _ignored: &Bound<'_, PyTuple>) -> PyResult<Bound<'py, PyBytes>> {
-    chunked_read(py, 0)
+fn chunked_read_nb<'py>(
+    py: Python<'py>,
+    _ignored: &Bound<'_, PyTuple>,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    current::request("chunked_read_nb", |exchange, state| {
+        Reader::new(exchange, state).read_arrived(py, PART)
+    })?
 }
 
 /// C's `s#`: text as UTF-8, or bytes.

@@ -71,7 +71,8 @@ impl FileWrapper {
         let descriptor: i32 = owner.call_method0("fileno").ok()?.extract().ok()?;
         let offset: u64 = owner.call_method0("tell").ok()?.extract().ok()?;
         let file = duplicate(descriptor).ok()?;
-        let length = regular_length(&file).ok()??;
+        // The files of /proc have no size and content all the same.
+        let length = regular_length(&file).ok()?.filter(|&length| length > 0)?;
         Some(FilePart { file, offset, length: length.saturating_sub(offset) })
     }
 }

@@ -3,12 +3,13 @@
 //! The body is complete before the application runs, unless its client waits for `100 Continue` or it is very large:
 //! then reading may wait for the client, detached from the interpreter, and raises an `OSError` when the body does not
 //! come to its end. Sizes follow `io`: absent, `None` or negative means everything; limits of `readline` and
-//! `readlines` are honoured.
+//! `readlines` are honoured. A small body that its client sends slowly is awaited by the server, not by a thread: most
+//! frameworks take a body without Content-Length for none, and one that is complete has its length.
 
 use super::report;
 use super::slot::{SendFailure, Slot, State};
 use crate::ffi::gil;
-use margrave_server::{Body, Exchange};
+use margrave_server::{Body, BodyFault, Exchange};
 use margrave_wire::Known;
 use pyo3::exceptions::{PyConnectionAbortedError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -192,11 +193,13 @@ impl<'a, 'e> Reader<'a, 'e> {
         }
         let exchange = &mut *self.exchange;
         let arrived = gil::without(py, || exchange.await_body((wanted - carried) as u64));
-        arrived.map_err(|fault| {
-            // Whatever the application makes of it, the client is the one who knows.
-            *self.gone = true;
-            PyConnectionAbortedError::new_err(fault.to_string())
-        })
+        arrived.map_err(|fault| self.broken(fault))
+    }
+
+    /// Whatever the application makes of it, the client is the one who knows.
+    fn broken(&mut self, fault: BodyFault) -> PyErr {
+        *self.gone = true;
+        PyConnectionAbortedError::new_err(fault.to_string())
     }
 
     fn seek(&mut self, py: Python<'_>, offset: i64, whence: i32) -> PyResult<u64> {
@@ -238,6 +241,35 @@ impl<'a, 'e> Reader<'a, 'e> {
             return Ok(data);
         }
         PyBytes::new_with(py, size, |target| self.fill(target).map_err(lost))
+    }
+
+    /// What is there of the body, up to `size` bytes; waits for the first of them. Empty at its end.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_part<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+        self.arrive(py, 1)?;
+        let there = self.left().min(size);
+        self.read(py, there)
+    }
+
+    /// What is there of the body, up to `size` bytes; `None` where nothing is, and more may come.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_arrived<'py>(
+        &mut self,
+        py: Python<'py>,
+        size: usize,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        if self.left() == 0 && self.body().is_pending() {
+            self.exchange.take_arrived().map_err(|fault| self.broken(fault))?;
+            if self.left() == 0 && self.body().is_pending() {
+                return Ok(None);
+            }
+        }
+        let there = self.left().min(size);
+        self.read(py, there).map(Some)
     }
 
     #[cold]

@@ -144,6 +144,9 @@ fn send_iterable(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Resu
         let data = block(&item)?;
         let known = if single { Some(data.len() as u64) } else { None };
         slot::send(slot, py, data, known)?;
+        if slot::has_excess(slot) {
+            break;
+        }
     }
     Ok(slot::finish(slot)?)
 }

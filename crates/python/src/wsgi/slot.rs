@@ -186,6 +186,12 @@ pub fn send_file(
     })?
 }
 
+/// Whether more was given than the answer has room for. PEP 3333 wants no more to be asked for then, and an endless
+/// iterable would hold its thread for ever; one that ends by itself in time still comes to its end.
+pub fn has_excess(slot: &Slot) -> bool {
+    slot.with(|exchange, _| exchange.has_excess()).unwrap_or(true)
+}
+
 /// Ends a body: sends the head of an empty one.
 ///
 /// # Errors

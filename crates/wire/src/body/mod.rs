@@ -4,6 +4,7 @@
 //! bounded and dropped; they never become meta-variables.
 
 use crate::http1::scan;
+use crate::limits::LARGEST_BODY;
 use crate::{BodyLength, Fault, Limits, WireError};
 use core::ops::Range;
 
@@ -196,7 +197,7 @@ impl BodyDecoder {
             return Ok(State::TrailerStart);
         }
         self.announced = self.announced.checked_add(size).ok_or(Fault::BodyTooLarge)?;
-        if self.body_limit.is_some_and(|limit| self.announced > limit) {
+        if self.announced > self.body_limit.unwrap_or(LARGEST_BODY).min(LARGEST_BODY) {
             return Err(Fault::BodyTooLarge);
         }
         Ok(State::Data(size))

@@ -224,7 +224,8 @@ fn sizes_have_limits() {
     let limits = Limits { body: None, ..limits };
     check_with(&limits, b"ffffff\r\n", " ...");
     let unlimited = Limits::default();
-    check_with(&unlimited, b"ffffffffffffffff\r\nx", "x ...");
+    check_with(&unlimited, b"7fffffffffffffff\r\nx", "x ...");
+    check_with(&unlimited, b"8000000000000000\r\n", "413 BodyTooLarge");
     let sum = format!("1\r\nx\r\n{}\r\n", "f".repeat(16));
     check_with(&unlimited, sum.as_bytes(), "413 BodyTooLarge");
 }

@@ -75,8 +75,8 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Encodes a complete small answer: the status as text, `Connection: close`.
-pub fn encode_error(status: u16, date: &[u8], out: &mut Vec<u8>) {
+/// Encodes a complete small answer: the status as text, `Connection: close`. To a HEAD goes its head alone.
+pub fn encode_error(status: u16, date: &[u8], to_head: bool, out: &mut Vec<u8>) {
     let mut number = itoa::Buffer::new();
     let number = number.format(status).as_bytes();
     let reason = match reason(status) {
@@ -95,6 +95,9 @@ pub fn encode_error(status: u16, date: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(date);
     }
     out.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
+    if to_head {
+        return;
+    }
     out.extend_from_slice(number);
     out.push(b' ');
     out.extend_from_slice(reason.as_bytes());

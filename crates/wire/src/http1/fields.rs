@@ -1,6 +1,7 @@
 //! The fields of a head (RFC 9112, 5) and what they say about the body and the connection.
 
 use super::{scan, target};
+use crate::limits::LARGEST_BODY;
 use crate::request::{BodyLength, Known, Request, Version};
 use crate::{Fault, Limits, Peer, WireError};
 
@@ -158,8 +159,14 @@ impl<'a> Fields<'a> {
         if self.request.version == Version::Http10 {
             return Ok(());
         }
-        self.expect_continue = true;
-        if value.eq_ignore_ascii_case(b"100-continue") { Ok(()) } else { Err(Fault::Expectation) }
+        for expectation in value.split(|&byte| byte == b',').map(scan::trim).filter(|found| !found.is_empty())
+        {
+            if !expectation.eq_ignore_ascii_case(b"100-continue") {
+                return Err(Fault::Expectation);
+            }
+            self.expect_continue = true;
+        }
+        Ok(())
     }
 
     /// What only the whole head can decide.
@@ -188,6 +195,12 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A head, or the beginning of one, whose method is HEAD: a refusal of it has no body.
+#[must_use]
+pub fn asks_for_head(head: &[u8]) -> bool {
+    head.trim_ascii_start().starts_with(b"HEAD ")
+}
+
 /// Name and size of the largest field of a head that was refused, for its author; the last one may be incomplete.
 #[must_use]
 pub fn largest_field(head: &[u8]) -> Option<(&[u8], usize)> {
@@ -202,7 +215,8 @@ pub(crate) fn content_length(value: &[u8]) -> Result<u64, Fault> {
         return Err(Fault::ContentLength);
     }
     let add = |length: u64, digit: &u8| length.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    value.iter().try_fold(0, add).ok_or(Fault::BodyTooLarge)
+    let length = value.iter().try_fold(0, add).filter(|&length| length <= LARGEST_BODY);
+    length.ok_or(Fault::BodyTooLarge)
 }
 
 /// Exactly `chunked` is decoded; of anything else it is only said how wrong it is (RFC 9112, 6.1 and 6.3).
