@@ -4,6 +4,7 @@
 //! not ([`Body::is_pending`]) grows while it is read; beyond the bound on what is read ahead, what has been read of it
 //! is dropped.
 
+use margrave_wire::BodyLength;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -31,6 +32,14 @@ enum Store {
 }
 
 impl Body {
+    /// Nothing yet of a body of this length; room for all of it up to `memory` bytes, because a buffer that grows is
+    /// copied over and over.
+    pub(crate) fn announced(length: BodyLength, memory: usize) -> Self {
+        let BodyLength::Known(length) = length else { return Self::default() };
+        let room = usize::try_from(length).map_or(memory, |length| length.min(memory));
+        Self { store: Store::Memory(Vec::with_capacity(room)), ..Self::default() }
+    }
+
     /// Bytes in the body; of a pending one, those that have arrived.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -175,25 +184,27 @@ mod tests {
     #[test]
     fn a_body_reads_back_the_same_from_memory_and_from_a_file() {
         for memory in [0, 3, 5, 8, 100] {
-            let mut body = Body::default();
-            for piece in [&b"abc"[..], b"", b"defgh", b"ij"] {
-                body.push(piece, memory).unwrap();
+            for length in [BodyLength::Chunked, BodyLength::Known(10)] {
+                let mut body = Body::announced(length, memory);
+                for piece in [&b"abc"[..], b"", b"defgh", b"ij"] {
+                    body.push(piece, memory).unwrap();
+                }
+                body.rewind().unwrap();
+                assert!(body.seek(SeekFrom::Current(-1)).is_err());
+                assert_eq!((body.len(), body.remaining()), (10, 10));
+                assert_eq!(body.in_memory().is_some(), memory >= 10, "memory bound {memory}");
+                let mut start = [0; 4];
+                body.read_exact(&mut start).unwrap();
+                assert_eq!(body.remaining(), 6);
+                let mut rest = Vec::new();
+                body.read_to_end(&mut rest).unwrap();
+                assert_eq!([&start[..], &rest].concat(), b"abcdefghij");
+                assert_eq!(body.remaining(), 0);
+                assert_eq!(body.seek(SeekFrom::End(-3)).unwrap(), 7);
+                rest.clear();
+                body.read_to_end(&mut rest).unwrap();
+                assert_eq!(rest, b"hij");
             }
-            body.rewind().unwrap();
-            assert!(body.seek(SeekFrom::Current(-1)).is_err());
-            assert_eq!((body.len(), body.remaining()), (10, 10));
-            assert_eq!(body.in_memory().is_some(), memory >= 10, "memory bound {memory}");
-            let mut start = [0; 4];
-            body.read_exact(&mut start).unwrap();
-            assert_eq!(body.remaining(), 6);
-            let mut rest = Vec::new();
-            body.read_to_end(&mut rest).unwrap();
-            assert_eq!([&start[..], &rest].concat(), b"abcdefghij");
-            assert_eq!(body.remaining(), 0);
-            assert_eq!(body.seek(SeekFrom::End(-3)).unwrap(), 7);
-            rest.clear();
-            body.read_to_end(&mut rest).unwrap();
-            assert_eq!(rest, b"hij");
         }
     }
 

@@ -22,6 +22,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Bytes of bodies that a worker's connections share before each of them gets less memory than `post-buffering`, and
+/// what each of them gets in any case.
+const BODIES_IN_MEMORY: usize = 64 * 1024 * 1024;
+const BODY_SHARE_LEAST: usize = 64 * 1024;
 /// Bytes of a field's name that the log shows.
 const SHOWN_NAME: usize = 64;
 
@@ -214,8 +218,9 @@ impl Reactor {
         }
         let decoder = BodyDecoder::new(request.body, &self.site.limits);
         let waits = request.expect_continue && rest.is_empty();
-        let partial =
-            Box::new(Partial { request, decoder, body: Body::default(), pace: Pace::begin(self.now) });
+        let memory = body_share(self.site.http.body_memory, self.connections.len());
+        let body = Body::announced(request.body, memory);
+        let partial = Box::new(Partial { request, decoder, body, pace: Pace::begin(self.now) });
         if waits && self.may_go_live() && self.find_file(&partial.request).is_none() {
             return self.go_live(slot, *partial, true);
         }
@@ -247,7 +252,8 @@ impl Reactor {
     }
 
     fn feed_body(&mut self, slot: usize, bytes: &[u8]) {
-        let (memory, ahead) = (self.site.http.body_memory, self.site.http.body_file);
+        let (memory, ahead) =
+            (body_share(self.site.http.body_memory, self.connections.len()), self.site.http.body_file);
         let (now, patience) = (self.now, self.body_patience());
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let Some(mut partial) = connection.partial.take() else { return };
@@ -398,6 +404,12 @@ impl Reactor {
     }
 }
 
+/// Bytes of one body that may be in memory: `most` (`post-buffering`), less when many connections could send one.
+fn body_share(most: usize, connections: usize) -> usize {
+    let share = BODIES_IN_MEMORY / connections.max(1);
+    most.min(share.max(BODY_SHARE_LEAST))
+}
+
 /// What became of bytes of a body.
 pub(crate) enum Fed {
     /// There is more to come.
@@ -441,5 +453,20 @@ pub(crate) fn feed_body(
         if step.used == 0 || used == bytes.len() {
             return Ok(Fed::Part);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_connections_share_the_memory_for_bodies() {
+        const MIB: usize = 1024 * 1024;
+        assert_eq!(body_share(MIB, 1), MIB);
+        assert_eq!(body_share(MIB, 64), MIB);
+        assert_eq!(body_share(MIB, 256), MIB / 4);
+        assert_eq!(body_share(MIB, 100_000), BODY_SHARE_LEAST);
+        assert_eq!(body_share(5000, 100_000), 5000);
     }
 }

@@ -27,7 +27,7 @@ const DEFAULTS: &[Default] = &[
     ("listen", "4096, or net.core.somaxconn when that is less", "100"),
     ("protocol", "uwsgi", "uwsgi"),
     ("buffer-size", "65536", "4096"),
-    ("post-buffering", "262144", "0 (bodies are not read ahead)"),
+    ("post-buffering", "1048576", "0 (bodies are not read ahead)"),
     ("post-buffering-bufsize", NOT_SET, "8192"),
     ("write-buffer", "1048576", "no such option"),
     ("honour-range", "on", "off"),

@@ -9,7 +9,7 @@ const QUIET: &str = "a client that leaves is noticed quietly and its request can
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["buffer-size"], Kind::Bytes, "Largest request head in bytes; a larger one is answered with 431.").short('b').works(),
     value(&["limit-post"], Kind::Bytes, "Largest request body in bytes; a larger one is answered with 413.").works(),
-    value(&["post-buffering"], Kind::Bytes, "Bytes of a request body kept in memory before a temporary file is used.").works(),
+    value(&["post-buffering"], Kind::Bytes, "Bytes of a request body kept in memory before a temporary file is used; less for each where a worker has over 64 connections.").works(),
     value(&["write-buffer"], Kind::Bytes, "Bytes of an answer kept for a slow client before the application waits; new in Margrave.").works(),
     value(&["http-keepalive"], Kind::Seconds, "Idle time between requests of a connection; 0 turns keep-alive off, 1 or no value means the default.").optional().works(),
     value(&["http-timeout"], Kind::Seconds, "Longest silence of a client, where `http-headers-timeout`, `body-timeout` and `write-timeout` say nothing.").works(),

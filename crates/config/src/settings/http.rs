@@ -68,7 +68,7 @@ impl Default for HttpSettings {
         Self {
             buffer_size: 64 * 1024,
             limit_post: None,
-            body_memory: 256 * 1024,
+            body_memory: 1024 * 1024,
             keepalive: Some(Duration::from_secs(75)),
             body_file: 128 * 1024 * 1024,
             body_read_warning: 8 * 1024 * 1024,
