@@ -1,7 +1,8 @@
 //! The thread that writes a worker's lines, so that a slow disk or a reader that has stopped holds no request up.
 //!
 //! Lines wait in a bounded buffer; what does not fit, or cannot be written, is counted and said when lines pass again.
-//! Under load the thread sleeps between two writes, so that it costs the requests nothing but a copy.
+//! Under load the thread sleeps between two writes, so that it costs the requests nothing but a copy. The lines of that pause
+//! are lost with a worker that is killed by SIGKILL; every other end of a worker writes them first.
 
 use margrave_stats::scoreboard::{Counter, Slot};
 use margrave_sys::file::longest_write;

@@ -104,7 +104,6 @@ const DEFAULTS: &[Default] = &[
     ("rpc-max", NOT_SET, "64"),
     ("chunked-input-limit", "1048576", "1048576"),
     ("chunked-input-timeout", "60", "4"),
-    ("response-headers-limit", NOT_SET, "65535"),
     ("websockets-ping-freq", "30", "30"),
     ("websockets-pong-tolerance", "3", "3"),
     ("websockets-max-size", "1024", "1024"),

@@ -92,7 +92,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["upload-progress"], Kind::Path, "Writes the progress of uploads to files.").without("files of upload progress"),
     value(&["chunked-input-limit"], Kind::Bytes, "Largest chunk of a request body.").accepted("chunks are decoded as they come, whatever their size; `limit-post` bounds the body"),
     value(&["chunked-input-timeout"], Kind::Seconds, "Longest wait for a chunk.").accepted("`body-timeout` bounds silence in any body"),
-    value(&["response-headers-limit"], Kind::Integer, "Most fields of one answer."),
+    value(&["response-headers-limit"], Kind::Bytes, "Most bytes of the fields of one answer.").accepted("the fields of an answer are sent whole, however long they are"),
     value(&["websockets-ping-freq", "websocket-ping-freq"], Kind::Seconds, "Seconds between websocket pings."),
     value(&["websockets-pong-tolerance", "websocket-pong-tolerance"], Kind::Seconds, "Longest wait for a websocket pong."),
     value(&["websockets-max-size", "websocket-max-size"], Kind::Bytes, "Largest websocket message in KiB."),

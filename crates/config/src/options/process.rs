@@ -9,7 +9,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["lazy-apps"], "Loads the application in each worker instead of once before the fork.").works(),
     flag(&["lazy"], "Loads everything in the workers; here the same as `lazy-apps`.").works(),
     flag(&["master"], "Runs a master process.").short('M').accepted("there is always a master process"),
-    flag(&["vacuum"], "Removes the UNIX sockets and pidfiles that this instance made; on by default.").works(),
+    flag(&["vacuum"], "Removes the UNIX sockets and pidfiles that this instance made, where its user may; on by default.").works(),
     value(&["control-socket"], Kind::Path, "Takes orders of `margrave ctl` on this UNIX socket; `none` for no socket.").works(),
     value(&["instance-name"], Kind::Text, "What `margrave ctl` calls this instance; by default after its configuration file.").works(),
     value(&["pidfile"], Kind::Path, "Writes the pid of the master to a file, before privileges are dropped.").works(),
@@ -90,5 +90,5 @@ pub(super) const ROWS: &[OptionRow] = &[
     flag(&["refork", "re-fork"], "Forks again before the application is loaded.").accepted("the zygote is a process of its own"),
     flag(&["refork-as-root", "re-fork-as-root"], "Forks again before privileges are dropped.").accepted("the zygote is a process of its own"),
     flag(&["refork-post-jail", "re-fork-post-jail"], "Forks again after jailing.").accepted("the zygote is a process of its own"),
-    flag(&["shutdown-sockets"], "Shuts sockets down at a stop."),
+    flag(&["shutdown-sockets"], "Shuts sockets down at a stop.").accepted("no other program inherits a socket, so closing it is enough"),
 ];
