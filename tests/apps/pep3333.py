@@ -578,6 +578,23 @@ RAISING = {function.__name__: function for function in (at_call, after_start, at
 
 
 @route
+def forked(environ, start_response):
+    """The child comes back in one of these ways; the parent answers with what the child ended with."""
+    how = environ["QUERY_STRING"]
+    child = os.fork()
+    if child:
+        return text(start_response, str(os.waitpid(child, 0)[1] >> 8))
+    if how == "exits":
+        sys.exit(3)
+    if how == "raises":
+        raise ValueError("of the child")
+    if how == "writes":
+        start_response("200 OK", [])(b"child")
+    start_response("200 OK", [])
+    return [b"child"] if how == "returns" else (piece for piece in [b"child"])
+
+
+@route
 def too_deep(environ, start_response):
     recursion()
 

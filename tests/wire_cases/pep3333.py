@@ -147,6 +147,8 @@ RAISES = [
     *(error(f"{kind} {point}", ERRORS, f"/raise/{kind}/{point}", shown(kind)) for kind in EXCEPTIONS for point in EARLY if not is_an_end(kind, point)),
     *(Row(f"{kind} {point}", ERRORS, f"/raise/{kind}/{point}", BROKEN) for kind in EXCEPTIONS for point in LATE if not is_an_end(kind, point)),
     *(Row(f"{kind} in close()", ERRORS, f"/raise/{kind}/in_close", b"first", logged=shown(kind)) for kind in EXCEPTIONS),
+    *(Row(f"a forked process that {how} is not a second answer", DETAILS, f"/forked?{how}", status, logged="forked")
+      for how, status in [("returns", b"0"), ("iterates", b"0"), ("writes", b"0"), ("exits", b"3"), ("raises", b"1")]),
     error("a stack that is too deep", ERRORS, "/too_deep", "RecursionError"),
     error("an exception that cannot be printed", ERRORS, "/bad_traceback", "Unprintable"),
 ]  # fmt: skip

@@ -13,6 +13,7 @@ use crate::wsgi::dynamic::DynamicApps;
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
 use crate::wsgi::recycling::Recycling;
+use crate::wsgi::stray;
 use crate::zygote::{Report, reports};
 use margrave_lifecycle::message::LoadFailure;
 use margrave_server::{Ending, Server, WorkerParts};
@@ -112,15 +113,16 @@ impl Worker {
     /// Sets the server up. From here on the process has a native thread beside the Python ones. The signals are
     /// those that Python has handlers for: `stack` writes a thread's stack, `interrupt` raises in the main thread,
     /// `collect` is that of `collect_stacks_on`.
-    fn start(&self, stack: i32, interrupt: i32, collect: i32) -> Result<(), Error> {
+    fn start(&self, py: Python<'_>, stack: i32, interrupt: i32, collect: i32) -> PyResult<()> {
+        stray::watch(py)?;
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut parts = parts.ok_or(Error::Order("Worker.start was called twice"))?;
+        let mut parts = parts.ok_or(Error::Order("Worker.start was called twice")).map_err(PyErr::from)?;
         if let (Some(row), Some(stacks)) = (self.instance.row(), self.stacks.get()) {
             let signals = Signals { stack, interrupt, collect };
             let (lanes, stacks) = (Arc::clone(&self.lanes), Arc::clone(stacks));
             parts.watchdog = Some(Box::new(PythonWatchdog::new(lanes, row, signals, stacks)));
         }
-        let server = Server::new(parts)?;
+        let server = Server::new(parts).map_err(Error::from)?;
         let _ = self.server.set(server);
         self.sign_in();
         Ok(())

@@ -9,6 +9,7 @@ use super::report;
 use super::respond::{Failure, close, respond};
 use super::slot::{Slot, State};
 use super::start_response::{StartResponse, Write};
+use super::stray;
 use crate::ffi::function::make;
 use crate::ffi::gil::{self, ThreadState};
 use crate::ffi::object::{call_two, is_unshared};
@@ -212,6 +213,8 @@ impl Bridge {
 
     /// Ends the answer as `outcome` demands.
     fn end(&self, py: Python<'_>, slot: &Slot, outcome: Result<(), Failure>) {
+        let raised = if let Err(Failure::Raised(error)) = &outcome { Some(error) } else { None };
+        stray::end_if_stray(py, raised);
         let gone = outcome.is_err() && slot.with(|_, state| state.gone).unwrap_or(false);
         let outcome = if gone { Err(Failure::Gone) } else { outcome };
         let end =

@@ -3,6 +3,7 @@
 //! * [`environ`] builds the dictionary, [`apps`] and [`dynamic`] choose the application,
 //! * [`start_response`] and [`input`] are what the application holds while it runs,
 //! * [`respond`] walks what it returned, [`file_wrapper`] is the short way for files,
+//! * [`stray`] ends what the application forked and let come back,
 //! * [`report`] writes what went wrong to the log, once,
 //! * [`executor`] ties them together for one Python thread.
 
@@ -17,3 +18,4 @@ mod report;
 pub mod respond;
 pub mod slot;
 pub mod start_response;
+pub mod stray;

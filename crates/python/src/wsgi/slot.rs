@@ -1,6 +1,7 @@
 //! What the Python objects of one request share: the lease on the exchange and the head that waits to be sent.
 
 use super::input::Carry;
+use super::stray;
 use crate::ffi::lease::{Lease, LeaseError};
 use margrave_server::{Exchange, SendError, Written};
 use pyo3::exceptions::{PyConnectionAbortedError, PyRuntimeError, PyValueError};
@@ -138,6 +139,7 @@ fn start(exchange: &mut Exchange<'_>, state: &mut State, known: Option<u64>) -> 
 /// # Errors
 /// See [`SendFailure`].
 pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Result<(), SendFailure> {
+    stray::end_if_stray(py, None);
     slot.with(|exchange, state| {
         if data.is_empty() {
             return Ok(());
@@ -170,6 +172,7 @@ pub fn send_file(
     offset: u64,
     length: u64,
 ) -> Result<(), SendFailure> {
+    stray::end_if_stray(py, None);
     slot.with(|exchange, state| {
         if !state.sent {
             start(exchange, state, Some(length))?;
