@@ -51,6 +51,13 @@ CASES = {
     "name-two-colons": words("--ini", "m.ini:a:b", files={"m.ini": "[b]\nprint = b\n" + END, "m.ini:a": "[b]\nprint = c %o %x\n" + END}),
     "name-of-directory": words("--ini", "d", files={"d/x": ""}),
     "name-missing-in-directory": words("--ini", "d/none.ini", files={"d/x": ""}),
+    "name-with-section-then-file": words(
+        "--ini", "a.ini:s", "--yaml", "b.yaml:t", "--ini", "c.ini",
+        files={"a.ini": "[s]\nini = :r\n" + ALL_MAGIC + "[r]\nprint = %o %O\n", "b.yaml": "t:\n  print: %o %O\n", "c.ini": "[uwsgi]\n" + ALL_MAGIC + END},
+    ),
+    "name-with-yaml-section-then-file": words(
+        "--yaml", "b.yaml:t", "--ini", "c.ini", files={"b.yaml": "t:\n  print: %o %O\n", "c.ini": "[uwsgi]\nprint = %o %O %x %X\n" + END}
+    ),
     "name-empty": words("--ini", "", "--version"),
     "name-link-absolute": {
         "files": {"a/m.ini": "[uwsgi]\n" + ALL_MAGIC + END},

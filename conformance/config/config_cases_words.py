@@ -12,6 +12,7 @@ CASES = {
     "letter-without-value": words("--version", "-p"),
     "letter-S": words("-S", "a=1", "-Sb=2", "--print", "x%(a)%(b)", "--version"),
     "letter-help": words("-x", "m.xml", files={"m.xml": "<uwsgi><print>x</print><version/></uwsgi>"}),
+    "letter-x-shown": words("-x", "m.xml", files={"m.xml": "<uwsgi><a>1</a><show-config/></uwsgi>"}),
     "abbreviated": words("--proces", "4", "--print", "x%(processes)", "--version"),
     "abbreviated-version": words("--versio"),
     "abbreviated-print": words("--pri", "x", "--version"),

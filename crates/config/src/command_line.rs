@@ -106,7 +106,8 @@ impl<'a> CommandLine<'a> {
             Argument::Optional => None,
             Argument::Required => Some(self.value_of(&format!("-{letter}"))?),
         };
-        Ok(Item::Option { name: row.name().to_owned(), value })
+        let name = if letter == 'x' { "xmlconfig" } else { row.name() }; // what uWSGI shows, and calls it in `uwsgi.opt`
+        Ok(Item::Option { name: name.to_owned(), value })
     }
 
     fn value_of(&mut self, option: &str) -> Result<String, Problem> {

@@ -112,6 +112,22 @@ impl MagicTable {
         self.set('x', section);
     }
 
+    /// Whether a file has given the uppercase variables their values.
+    pub const fn is_uppercase_fixed(&self) -> bool {
+        self.uppercase_is_fixed
+    }
+
+    /// Shows the section behind the name of a file again, as uWSGI does once it has read the file; `is_first` when this
+    /// file gave the uppercase variables their values.
+    pub fn restore_section(&mut self, file: &str, whole: &str, is_first: bool) {
+        if self.values.get(&'o').is_some_and(|name| name == file) {
+            self.set('o', whole);
+        }
+        if is_first {
+            self.set('O', whole);
+        }
+    }
+
     /// The non-empty entries, as Python sees them in `uwsgi.magic_table`.
     pub fn entries(&self) -> Vec<(char, String)> {
         self.values

@@ -52,8 +52,12 @@ fn is_free_text(name: &str) -> bool {
 
 fn check_status(values: &mut Values<'_>, setting: &Setting) {
     let (origin, name) = (&setting.origin, setting.name.as_str());
+    let is_built = matches!(setting.row.status, Status::Works | Status::Accepted(_));
     values.findings.push(match setting.row.status {
         Status::Works => return,
+        _ if !is_built && is_switched_off(setting) => {
+            Diagnostic::notice(origin, name, "accepted without effect: what it turns off is not here")
+        }
         Status::Accepted(reason) => {
             Diagnostic::notice(origin, name, format!("accepted without effect: {reason}"))
         }
@@ -69,6 +73,12 @@ fn check_status(values: &mut Values<'_>, setting: &Setting) {
             Diagnostic::warning(origin, name, message).about(Topic::NoEffect)
         }
     });
+}
+
+/// Whether this is a flag that says no, as a file may of what Margrave has not.
+fn is_switched_off(setting: &Setting) -> bool {
+    let text = setting.text();
+    setting.row.kind == Kind::Flag && values::is_truth_word(text) && !values::truth(text)
 }
 
 fn check_flag(values: &mut Values<'_>, setting: &Setting) {

@@ -59,7 +59,7 @@ fn logger(
     let (kind, argument) = text.split_once(':').unwrap_or((text, ""));
     let target = match kind {
         _ if text.starts_with('/') => LogTarget::File(PathBuf::from(text)),
-        "file" if !argument.is_empty() => LogTarget::File(PathBuf::from(argument)),
+        "file" if !argument.is_empty() => LogTarget::File(log_file(values, setting, argument)),
         "stdio" => LogTarget::Stdio,
         "syslog" => LogTarget::Syslog(argument.to_owned()),
         "rsyslog" if !argument.is_empty() => LogTarget::RemoteSyslog(remote_syslog(argument, remote)?),
@@ -76,6 +76,25 @@ fn logger(
         _ => return Err(format!("`{text}` is no logger that Margrave has; write {FORMS}")),
     };
     Ok(Some(Logger { name, target }))
+}
+
+/// The path of `file:path` or of `file:logfile=path,maxsize=…,backupname=…`, which rotates by options of its own.
+fn log_file(values: &mut Values<'_>, setting: &Setting, argument: &str) -> PathBuf {
+    let pieces = || argument.split(',').filter_map(|piece| piece.split_once('='));
+    let Some((_, path)) = pieces().find(|(key, _)| *key == "logfile") else {
+        return PathBuf::from(argument);
+    };
+    for (key, value) in pieces().filter(|(key, _)| *key != "logfile") {
+        let message = match key {
+            "maxsize" => {
+                format!("`maxsize` has no effect here; write `log-maxsize = {value}`, for all log files")
+            }
+            "backupname" => format!("`backupname` has no effect here; write `log-backupname = {value}`"),
+            _ => format!("there is no `{key}` of log files, so it has no effect; remove it"),
+        };
+        values.warn(setting, message);
+    }
+    PathBuf::from(path)
 }
 
 fn is_kind(text: &str) -> bool {

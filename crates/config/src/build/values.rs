@@ -164,10 +164,14 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// `NAME=value` of `env`; without `=` it removes the variable, as uWSGI does, with a warning.
+    /// `NAME=value` of `env`; without `=` it removes the variable, as uWSGI does, and nothing is nothing, with a warning.
     pub fn assignment(&mut self, setting: &'a Setting) -> Option<(&'a str, &'a str)> {
         let text = setting.text();
-        if text.contains('=') || text.trim().is_empty() {
+        if text.trim().is_empty() {
+            self.warn(setting, "nothing stands here, so no variable is set; write NAME=value");
+            return None;
+        }
+        if text.contains('=') {
             return self.pair(setting, "NAME=value");
         }
         let message =

@@ -10,6 +10,7 @@ use crate::options::Status;
 use crate::settings::Address;
 use crate::values;
 use crate::world::{EntryKind, World};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Options that name a file to write; its directory must be there before privileges are dropped.
@@ -44,7 +45,7 @@ pub fn look(settings: &[Setting], world: &dyn World) -> Vec<Diagnostic> {
         }
     }
     if let Some(setting) = place.last("home") {
-        place.must_be_directory(setting, Path::new(setting.text()));
+        place.must_be_environment(setting, Path::new(setting.text()));
     }
     if place.last("module").is_none()
         && let Some(setting) = place.last("wsgi-file")
@@ -85,7 +86,7 @@ impl<'a> Place<'a> {
                     }
                 }
                 "logger" | "req-logger" => {
-                    if let Some(path) = text.strip_prefix("file:") {
+                    if let Some(path) = text.strip_prefix("file:").filter(|path| !path.contains("logfile=")) {
                         self.must_have_parent(setting, &self.directory.join(path));
                     }
                 }
@@ -134,6 +135,20 @@ impl<'a> Place<'a> {
                 format!("there is no directory `{}` here; create it, or correct the path", path.display());
             self.findings.push(Diagnostic::error(&setting.origin, &setting.name, message));
         }
+    }
+
+    fn must_be_environment(&mut self, setting: &Setting, path: &Path) {
+        let has = |name: &str| {
+            !self.world.target(&path.join(name)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        if self.kind(path) == Some(EntryKind::Directory) && !has("bin/python") && !has("bin/python3") {
+            let shown = path.display();
+            let message = format!(
+                "`{shown}` is no virtual environment, since it has no bin/python; create it with `python3 -m venv --clear {shown}`"
+            );
+            self.findings.push(Diagnostic::error(&setting.origin, &setting.name, message));
+        }
+        self.must_be_directory(setting, path);
     }
 
     fn must_be_file(&mut self, setting: &Setting, path: &str) {

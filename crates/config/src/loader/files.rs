@@ -89,6 +89,7 @@ impl Loader<'_> {
             );
             return Err(Diagnostic::error(asked, "", message).into());
         }
+        let was_fixed = self.magic.is_uppercase_fixed();
         let file = if file.is_empty() {
             self.magic.fill_section(section.unwrap_or_default());
             self.last_file.clone().ok_or_else(|| {
@@ -105,7 +106,13 @@ impl Loader<'_> {
         let selection = formats::Selection { section, mode: self.mode.as_deref() };
         let parsed = formats::parse(format, &lines, selection, &mut self.findings)?;
         self.missing_sections.extend(parsed.missing);
-        self.read_pairs(parsed.pairs)
+        let is_first = self.magic.is_uppercase_fixed() && !was_fixed;
+        self.read_pairs(parsed.pairs)?;
+        if matches!(format, Format::Ini | Format::Yaml) && section.is_some() {
+            let given = if name.starts_with(':') { "" } else { &file };
+            self.magic.restore_section(given, name, is_first);
+        }
+        Ok(())
     }
 
     /// Reads what a source gave; blocks end in the source in which they begin.

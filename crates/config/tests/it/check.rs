@@ -35,6 +35,10 @@ fn each_kind_of_finding_has_its_line_and_its_exit_code() {
         ("if-env = A\nif-env = B\nendif =\nendif =\n", "note differs 4 if-env", 1),
         ("[other] # x\n", "warning differs 3 ", 1),
         ("ssl-enable3 = 1\n", "error refused 3 ssl-enable3", 2),
+        ("for = A=1 B=2\nenv = %(_)\nend =\nenv =\n", "warning trap 6 env", 1),
+        ("logger = file:logfile=/a,maxsize=9\n", "warning trap 3 logger", 1),
+        ("emperor-tyrant = false\n", "note no-effect 3 emperor-tyrant", 0),
+        ("mules = 0\ngreenlet = off\n", "warning not-built-yet 3 mules\nnote no-effect 4 greenlet", 1),
         ("processes = x\n", "error invalid 3 processes", 2),
         ("include = none.ini\n", "error invalid 3 include", 2),
         ("if-env = A\n", "error invalid 3 if-env", 2),
@@ -188,6 +192,7 @@ fn what_a_start_here_needs_is_looked_for() {
             ("site.ini", text.as_str()),
             ("app.py", ""),
             ("there/app.py", ""),
+            ("venv/bin/python", ""),
             ("/etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
         ];
         let (report, _) = report(&files, arguments);
@@ -201,6 +206,8 @@ fn what_a_start_here_needs_is_looked_for() {
         ("module = app\nchdir = there\n", "", 0),
         ("module = app\nchdir = /none\n", "error 3 chdir", 2),
         ("module = app\nhome = /none/venv\n", "error 3 home", 2),
+        ("module = app\nhome = there\n", "error 3 home", 2),
+        ("module = app\nhome = venv\n", "", 0),
         ("wsgi-file = app.py\nchdir = there\n", "", 0),
         ("wsgi-file = other.py\nchdir = there\n", "error 2 wsgi-file", 2),
         ("module = app\nsocket = /none/site.sock\n", "error 3 socket", 2),

@@ -229,6 +229,8 @@ fn logs_go_where_they_are_sent() {
         log.loggers,
         [LogTarget::File("/a".into()), LogTarget::Stdio, LogTarget::Syslog(String::new())].map(unnamed)
     );
+    let keyed = settings("logger = main file:maxsize=9,logfile=/a").log.loggers;
+    assert_eq!(keyed, [Logger { name: Some("main".to_owned()), target: LogTarget::File("/a".into()) }]);
     let socket = LogTarget::Socket { address: "127.0.0.1:1".to_owned(), prefix: String::new() };
     assert_eq!(log.request_loggers, [Logger { name: Some("main".to_owned()), target: socket }]);
     assert!(log.is_collected());
