@@ -166,6 +166,9 @@ pub fn parse_address(text: &str) -> Result<Address, String> {
     if text.starts_with(['/', '.']) {
         return Ok(Address::Unix(PathBuf::from(text)));
     }
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Err(format!("`unix:` is how nginx writes paths; write `{path}`"));
+    }
     let Some((host, port)) = text.rsplit_once(':') else {
         return Ok(Address::Unix(PathBuf::from(text)));
     };
@@ -191,6 +194,10 @@ fn tcp_port(port: &str, text: &str) -> Result<u16, String> {
             format!("`{text}` has no port; set the environment variable, or give a default as $(PORT:-8000)")
         }
         unset if unset.contains("%(") => format!("`{text}` has no port; define the placeholder"),
+        shell if shell.starts_with('$') => {
+            let name = shell.trim_matches(['$', '{', '}']);
+            format!("`{shell}` is no port; environment variables are written as $({name})")
+        }
         "" => format!("`{text}` has no port; write one behind the colon"),
         _ => format!("`{port}` is no port; write a number from 0 to 65535"),
     };
@@ -404,6 +411,9 @@ mod tests {
             ("=0", "is a shared socket"),
             ("::1:80", "[::1]"),
             ("localhost:http", "no port"),
+            ("unix:/run/x.sock", "write `/run/x.sock`"),
+            (":${PORT}", "written as $(PORT)"),
+            (":$PORT", "written as $(PORT)"),
             (":$(PORT)", "set the environment variable"),
             ("\":80\"", "remove them"),
             ("http://localhost:80/", "write `localhost:80`"),

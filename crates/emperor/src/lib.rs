@@ -197,13 +197,15 @@ impl Emperor<'_> {
     }
 }
 
-/// What uWSGI's Emperor gives a vassal: `--set` first, then its own file, then what it inherits and includes.
+/// What uWSGI's Emperor gives a vassal: what comes before it and `--set`, its own file, then what it inherits and includes.
 fn arguments(settings: &EmperorSettings, name: &str) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut push = |option: &str, value: &std::ffi::OsStr| {
         arguments.push(option.into());
         arguments.push(value.into());
     };
+    settings.vassals_include_before.iter().for_each(|file| push("--include", file.as_os_str()));
+    settings.vassals_inherit_before.iter().for_each(|file| push("--inherit", file.as_os_str()));
     settings.vassal_set.iter().for_each(|pair| push("--set", pair.as_ref()));
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
     let option = match extension {
@@ -233,11 +235,21 @@ mod tests {
             vassal_set: vec!["a=b".into()],
             vassals_include: vec!["/i.ini".into()],
             vassals_inherit: vec!["/h.ini".into()],
+            vassals_include_before: vec!["/ib.ini".into()],
+            vassals_inherit_before: vec!["/hb.ini".into()],
             ..EmperorSettings::default()
         };
         assert_eq!(
             arguments(&settings, "x.ini"),
-            ["--set", "a=b", "--ini", "x.ini", "--inherit", "/h.ini", "--include", "/i.ini"]
+            [
+                ["--include", "/ib.ini"],
+                ["--inherit", "/hb.ini"],
+                ["--set", "a=b"],
+                ["--ini", "x.ini"],
+                ["--inherit", "/h.ini"],
+                ["--include", "/i.ini"],
+            ]
+            .concat()
         );
         assert_eq!(arguments(&EmperorSettings::default(), "/v/x.yml"), ["--yaml", "/v/x.yml"]);
     }

@@ -26,6 +26,8 @@ pub fn build(values: &mut Values<'_>) -> EmperorSettings {
         vassal_set: values.texts("vassals-set"),
         vassals_include: values.paths("vassals-include"),
         vassals_inherit: values.paths("vassals-inherit"),
+        vassals_include_before: values.paths("vassals-include-before"),
+        vassals_inherit_before: values.paths("vassals-inherit-before"),
     }
 }
 

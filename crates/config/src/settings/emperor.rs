@@ -15,4 +15,8 @@ pub struct EmperorSettings {
     pub vassals_include: Vec<PathBuf>,
     /// `vassals-inherit`.
     pub vassals_inherit: Vec<PathBuf>,
+    /// `vassals-include-before`.
+    pub vassals_include_before: Vec<PathBuf>,
+    /// `vassals-inherit-before`.
+    pub vassals_inherit_before: Vec<PathBuf>,
 }
