@@ -179,6 +179,7 @@ impl<'a> Fields<'a> {
             self.request.push_field(Known::HttpHost, authority);
         }
         self.request.body = match (self.coding, self.length) {
+            // By RFC 9112, 6.3, of a POST too; 411 would refuse clients that have nothing to send.
             (None, None) => BodyLength::None,
             (None, Some(length)) => BodyLength::Known(length),
             (Some(_), Some(_)) => return Err(Fault::TwoLengths),

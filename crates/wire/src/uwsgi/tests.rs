@@ -115,6 +115,58 @@ fn lengths_that_do_not_fit_are_refused() {
     assert_eq!(outcome(&raw(30, b""), &mut Request::new()), "400 PacketEmpty");
 }
 
+/// What uWSGI's manual ("The uwsgi Protocol") lists beside 0, 30 and 100, and a word that the log must say of it.
+const LISTED: &[(u8, &str)] = &[
+    (5, "PSGI"),
+    (6, "Lua"),
+    (7, "Rack"),
+    (8, "JVM"),
+    (9, "CGI"),
+    (10, "management"),
+    (14, "PHP"),
+    (15, "Mono"),
+    (17, "spooler"),
+    (18, "symbol"),
+    (22, "code"),
+    (23, "XSLT"),
+    (24, "V8"),
+    (25, "GridFS"),
+    (26, "GlusterFS"),
+    (27, "FastFuncs"),
+    (31, "message"),
+    (32, "array"),
+    (33, "marshalled"),
+    (48, "SNMP"),
+    (72, "HTTP"),
+    (73, "announcement"),
+    (74, "multicast"),
+    (95, "cluster"),
+    (96, "logging"),
+    (97, "brutal reload"),
+    (98, "graceful reload"),
+    (99, "configuration"),
+    (101, "echo"),
+    (109, "legion"),
+    (110, "signal"),
+    (111, "cache"),
+    (173, "RPC"),
+    (200, "close"),
+    (224, "subscription"),
+    (255, "response"),
+];
+
+#[test]
+fn every_modifier_of_the_manual_is_served_or_named() {
+    for modifier1 in (0..=255).filter(|modifier1| !matches!(modifier1, 0 | 30 | 100)) {
+        let listed = LISTED.iter().find(|(number, _)| *number == modifier1);
+        let word = listed.map_or("not in the protocol", |(_, word)| word);
+        let found =
+            decode(&packet(modifier1, GET), &Limits::default(), &Peer::default(), &mut Request::new());
+        let said = format!("{}", found.unwrap_err());
+        assert!(said.contains(&format!("modifier {modifier1} (")) && said.contains(word), "{said}");
+    }
+}
+
 #[test]
 fn modifiers_that_are_not_served_are_refused_by_name() {
     for modifier1 in 0..=255 {
