@@ -725,6 +725,12 @@ def wrapped_and_iterated(environ, start_response):
 
 
 @route
+def wrapped_by_keyword(environ, start_response):
+    start_response("200 OK", [])
+    return environ["wsgi.file_wrapper"](filelike=io.BytesIO(b"0123456789"), blksize=4)
+
+
+@route
 def wrapped_and_dropped(environ, start_response):
     environ["wsgi.file_wrapper"](real_file())
     return text(start_response, "another answer")

@@ -168,6 +168,7 @@ WRAPPERS = [
     error("one that fails", FILES, "/wrapped?failing", "OSError"),
     error("one of text", FILES, "/wrapped?text"),
     Row("iterated by the application", FILES, "/wrapped_and_iterated", b"[0123][4567][89]"),
+    Row("with the keywords of wsgiref's", FILES, "/wrapped_by_keyword", b"0123456789"),
     Row("and not returned", FILES, "/wrapped_and_dropped", b"another answer"),
     Row("after write()", FILES, "/wrapped_after_write", b"first then a file"),
     Row("HEAD of a file", HTTP, "/wrapped?real", b"", method="HEAD", fields={"Content-Length": "10000"}),

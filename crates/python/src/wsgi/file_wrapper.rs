@@ -34,7 +34,7 @@ pub struct FilePart {
 #[pymethods]
 impl FileWrapper {
     #[new]
-    #[pyo3(signature = (filelike, blksize=BLOCK, /))]
+    #[pyo3(signature = (filelike, blksize=BLOCK))]
     fn new(filelike: Bound<'_, PyAny>, blksize: isize) -> PyResult<Self> {
         if !filelike.hasattr("read")? {
             return Err(PyTypeError::new_err("wsgi.file_wrapper needs an object with a read method"));
