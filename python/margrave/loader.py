@@ -150,7 +150,7 @@ def load_module(text, settings):
 def load_file(path, settings):
     """Runs a file as a module named after its path, as uWSGI does."""
     where = describe(f"file `{path}`", settings)
-    name = "uwsgi_file_" + re.sub(r"[^0-9A-Za-z_]", "_", os.path.splitext(path)[0])
+    name = "uwsgi_file_" + re.sub(r"[/.]", "_", path[:-3] if path.endswith(".py") else path)
     if os.path.isdir(path):
         raise LoadError(f"{where} is a directory; name the file in it that defines `application`")
     if not os.path.isfile(path):

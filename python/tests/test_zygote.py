@@ -29,11 +29,13 @@ TARGETS = {
     "a factory from the option": (app_module("factory", callable="create_app()"), "factory plain", "factory:create_app()"),
     "a file": (app_file("site1.py"), "uwsgi_file_site1", "site1.py:application"),
     "a file by path": (app_file("./pkg/wsgi.py"), "uwsgi_file___pkg_wsgi", "./pkg/wsgi.py:application"),
+    "a file with another suffix": (app_file("nova-api.wsgi"), "uwsgi_file_nova-api_wsgi", "nova-api.wsgi:application"),
     "a file with a callable": (app_file("named.py", callable="other"), "uwsgi_file_named", "named.py:other"),
 }
 
 FILES = {
     "site1.py": APP,
+    "nova-api.wsgi": APP,
     "pkg/__init__.py": "",
     "pkg/wsgi.py": APP,
     "named.py": APP.replace("application", "other") + "class holder:\n    inner = staticmethod(other)\n",

@@ -184,14 +184,18 @@ impl Reader {
     }
 }
 
+/// Lines that are not UTF-8 and are named one by one; a file of another encoding has no more to say.
+const MOST_BROKEN_LINES: usize = 100;
+
 fn decode(name: &str, bytes: Vec<u8>, findings: &mut Vec<Diagnostic>) -> String {
     let file: Arc<str> = Arc::from(name);
     let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        let origin = Origin::File { file: Arc::clone(&file), line: u32::try_from(line).unwrap_or(u32::MAX) };
         let message = "this line is not UTF-8, the bytes in question are replaced; save the file as UTF-8";
-        findings.push(Diagnostic::warning(&origin, "", message));
+        let lines = (1..).zip(error.as_bytes().split(|byte| *byte == b'\n'));
+        let broken = lines.filter(|(_, line)| std::str::from_utf8(line).is_err());
+        for (line, _) in broken.take(MOST_BROKEN_LINES) {
+            findings.push(Diagnostic::warning(&Origin::File { file: Arc::clone(&file), line }, "", message));
+        }
         String::from_utf8_lossy(error.as_bytes()).into_owned()
     });
     match text.strip_prefix('\u{feff}') {
@@ -250,12 +254,13 @@ mod tests {
     #[test]
     fn invalid_bytes_are_named_by_line_and_a_byte_order_mark_is_skipped() {
         let mut world = MemoryWorld::default();
-        world.write("a", b"\xef\xbb\xbfok\nbad \xff\n");
+        world.write("a", b"\xef\xbb\xbfok\nbad \xff\nfine\nbad too \xe9\n");
         let mut findings = Vec::new();
         let text = Reader::default().text("a", &Origin::CommandLine, &world, &mut findings).unwrap();
-        assert_eq!(text, "ok\nbad \u{fffd}\n");
+        assert_eq!(text, "ok\nbad \u{fffd}\nfine\nbad too \u{fffd}\n");
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(findings[0].starts_with("a:2: this line is not UTF-8"), "{findings:?}");
-        assert!(findings[1].starts_with("a:1: the byte order mark"), "{findings:?}");
+        assert!(findings[1].starts_with("a:4: this line is not UTF-8"), "{findings:?}");
+        assert!(findings[2].starts_with("a:1: the byte order mark"), "{findings:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::values;
 use std::path::PathBuf;
 
 /// Names of uWSGI plugins whose work Margrave does itself.
-const BUILT_IN: [&str; 9] = [
+const BUILT_IN: [&str; 11] = [
     "python",
     "http",
     "corerouter",
@@ -20,6 +20,8 @@ const BUILT_IN: [&str; 9] = [
     "transformation_chunked",
     "router_static",
     "stats",
+    "cheaper_busyness",
+    "ping",
 ];
 
 /// Names of uWSGI plugins for other languages and services.
