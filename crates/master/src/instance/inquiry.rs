@@ -45,7 +45,7 @@ enum Addressee {
 impl Instance {
     /// Asks the workers that serve.
     pub(super) fn ask_for_stacks(&mut self) -> Outcome {
-        match self.ask(|_| true, Addressee::Ticket) {
+        match self.ask(|worker| worker.ready, Addressee::Ticket) {
             Some(ticket) => Outcome::Later(ticket),
             None => Outcome::refused("there is no worker whose stacks could be shown"),
         }
@@ -58,7 +58,7 @@ impl Instance {
         }
     }
 
-    /// Asks one worker, for a client of `py-tracebacker`.
+    /// Asks one worker, for a client of `py-tracebacker`; one that still starts answers when it serves.
     pub(super) fn trace_worker(&mut self, number: u32) {
         while let Some(client) = self.tracebacker.accept(number) {
             // Without such a worker the client gets the end of the connection.
@@ -67,7 +67,7 @@ impl Instance {
     }
 
     fn ask(&mut self, concerns: impl Fn(&Worker) -> bool, addressee: Addressee) -> Option<u64> {
-        let concerned = self.workers.iter().filter(|(_, worker)| worker.ready && concerns(worker));
+        let concerned = self.workers.iter().filter(|(_, worker)| concerns(worker));
         let waiting: BTreeSet<ForkId> = concerned.map(|(id, _)| *id).collect();
         if waiting.is_empty() || self.inquiries.len() >= MAX_INQUIRIES {
             return None;
