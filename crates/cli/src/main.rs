@@ -158,19 +158,19 @@ fn stop(words: &[String]) -> i32 {
 }
 
 fn run(startup: Startup) -> i32 {
-    let emperor = startup.settings.emperor.clone();
+    let (emperor, hooks) = (startup.settings.emperor.clone(), startup.settings.hooks.clone());
     if emperor.sources.is_empty() {
         return margrave_master::run(startup);
     }
-    margrave_master::run_in_place(startup, "uWSGI Emperor", |signals| {
+    margrave_master::run_in_place(startup, "uWSGI Emperor", |signals, scene| {
         let ruled = std::env::current_exe()
             .map_err(margrave_emperor::EmperorError::from)
-            .and_then(|executable| margrave_emperor::run(&emperor, &executable, signals));
+            .and_then(|executable| margrave_emperor::run(&emperor, &hooks, scene, &executable, signals));
         match ruled {
             Ok(()) => 0,
             Err(error) => {
                 complain(&[format!("margrave: error: {error}")]);
-                1
+                error.exit_code()
             }
         }
     })

@@ -4,15 +4,20 @@
 //! Performs what [`margrave_lifecycle::vassals`] decides. A vassal is an ordinary master started by exec, so nothing
 //! of one vassal can hurt another or the emperor.
 
+mod errands;
+mod hooks;
 mod sources;
 
-use margrave_config::settings::EmperorSettings;
+use errands::{Cause, Errand, Errands};
+use margrave_config::settings::{EmperorSettings, HookSettings, Phase};
 use margrave_lifecycle::vassals::{Command, Exit, Vassals};
+use margrave_sys::action::Scene;
 use margrave_sys::clock;
 use margrave_sys::poller::{Events, Poller};
 use margrave_sys::process::{self, Ending, Program, Signal};
 use margrave_sys::signal::{Received, Signals};
 use sources::Sources;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::io::{self, Write};
@@ -21,6 +26,8 @@ use std::time::Duration;
 
 /// Time between two looks at the sources (uWSGI's `emperor-freq`).
 const SCAN: Duration = Duration::from_secs(3);
+/// At the end, longest wait for hooks of vassals that have ended.
+const LAST_HOOKS: Duration = Duration::from_secs(60);
 /// Variables that are about the emperor itself and not about its vassals.
 const OWN_VARIABLES: [&str; 2] = ["UWSGI_RELOADS", "NOTIFY_SOCKET"];
 
@@ -36,39 +43,76 @@ pub enum EmperorError {
         /// What the system said.
         error: io::Error,
     },
+    /// A hook of the start failed.
+    #[error("{0}")]
+    Hook(String),
+    /// A hook of the start wants the emperor to end with this code.
+    #[error("hook-emperor-start: ends the emperor with code {0}")]
+    Asked(u8),
     /// The system's.
     #[error("emperor: {0}")]
     System(#[from] io::Error),
 }
 
+impl EmperorError {
+    /// The exit code of the emperor.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Asked(code) => (*code).into(),
+            _ => 1,
+        }
+    }
+}
+
 /// Runs until it is told to stop and every vassal has ended. `executable` is what vassals are started with,
-/// `signals` what this process is told.
+/// `hooks` what is done besides, in `scene`, `signals` what this process is told.
 ///
 /// # Errors
-/// When a source cannot be read at the start, or the system has no descriptors left.
-pub fn run(settings: &EmperorSettings, executable: &Path, signals: &Signals) -> Result<(), EmperorError> {
+/// When a source cannot be read or a hook fails at the start, or the system has no descriptors left.
+pub fn run(
+    settings: &EmperorSettings,
+    hooks: &HookSettings,
+    mut scene: Scene,
+    executable: &Path,
+    signals: &Signals,
+) -> Result<(), EmperorError> {
     let sources = Sources::new(&settings.sources)?;
     let poller = Poller::new()?;
     poller.add_readable(signals, 0)?;
     say(format_args!("emperor: governs {sources} (pid {})", process::id()));
+    scene.directory = sources.home();
+    hooks::at_start(hooks, &mut scene)?;
     Emperor {
         settings,
+        hooks,
+        scene,
         executable,
         sources,
         vassals: Vassals::default(),
+        places: BTreeMap::new(),
         next_scan: Duration::ZERO,
+        errands: Errands::default(),
         ending: false,
+        give_up: None,
     }
     .rule(signals, &poller)
 }
 
 struct Emperor<'a> {
     settings: &'a EmperorSettings,
+    hooks: &'a HookSettings,
+    scene: Scene,
     executable: &'a Path,
     sources: Sources,
     vassals: Vassals,
+    /// Where vassals have started.
+    places: BTreeMap<String, Option<PathBuf>>,
     next_scan: Duration,
+    errands: Errands,
     ending: bool,
+    /// All vassals have ended; what is still done for them is not waited for any longer then.
+    give_up: Option<Duration>,
 }
 
 impl Emperor<'_> {
@@ -76,7 +120,7 @@ impl Emperor<'_> {
         let mut events = Events::with_capacity(4);
         loop {
             self.handle_time();
-            if self.ending && self.vassals.is_empty() {
+            if self.has_ended() {
                 say(format_args!("emperor: all vassals have ended"));
                 return Ok(());
             }
@@ -87,10 +131,19 @@ impl Emperor<'_> {
         }
     }
 
+    fn has_ended(&mut self) -> bool {
+        if !self.ending || !self.vassals.is_empty() {
+            return false;
+        }
+        let now = clock::monotonic();
+        let give_up = *self.give_up.get_or_insert(now + LAST_HOOKS);
+        self.errands.is_empty() || give_up <= now
+    }
+
     fn timeout(&self) -> Duration {
         let vassals = self.vassals.poll_timeout();
         let scan = (!self.ending).then_some(self.next_scan);
-        let next = vassals.into_iter().chain(scan).min();
+        let next = vassals.into_iter().chain(scan).chain(self.give_up).min();
         next.map_or(SCAN, |next| next.saturating_sub(clock::monotonic()))
     }
 
@@ -109,12 +162,16 @@ impl Emperor<'_> {
     fn handle_signal(&mut self, signal: Received) {
         match signal {
             Received::Child => self.reap(),
-            Received::Hangup => {
+            Received::Hangup | Received::EmperorReload => {
                 say(format_args!("emperor: SIGHUP: all vassals reload"));
                 let commands = self.vassals.reload_all();
                 self.perform(commands);
             }
-            Received::Terminate | Received::Interrupt | Received::Quit | Received::Stop => {
+            Received::Terminate
+            | Received::Interrupt
+            | Received::Quit
+            | Received::Stop
+            | Received::EmperorStop => {
                 if !self.ending {
                     say(format_args!("emperor: stops, and all vassals with it"));
                 }
@@ -128,6 +185,13 @@ impl Emperor<'_> {
 
     fn reap(&mut self) {
         while let Some((pid, ending)) = process::reap() {
+            if let Some(name) = self.errands.ended(pid) {
+                if ending != Ending::Exited(0) {
+                    say(format_args!("emperor: the process of hooks for vassal {name} {}", how(ending)));
+                }
+                self.proceed();
+                continue;
+            }
             let exit = match ending {
                 Ending::Exited(code) => Exit::Code(code),
                 Ending::Signaled(_) => Exit::Signal,
@@ -135,16 +199,18 @@ impl Emperor<'_> {
             let Some((name, wait)) = self.vassals.handle_exit(clock::monotonic(), pid, exit) else {
                 continue;
             };
-            let how = match ending {
-                Ending::Exited(code) => format!("ended with code {code}"),
-                Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
-            };
+            let how = how(ending);
             match wait {
                 Some(wait) => say(format_args!(
                     "emperor: vassal {name} (pid {pid}) {how}; starting it again in {:.0} s",
                     wait.as_secs_f64()
                 )),
                 None => say(format_args!("emperor: vassal {name} (pid {pid}) {how}")),
+            }
+            let directory = self.places.remove(&name).flatten();
+            if self.settings.vassals_stop_hook.is_some() {
+                self.errands.add(Errand { name, directory, cause: Cause::Ended });
+                self.proceed();
             }
         }
     }
@@ -155,11 +221,11 @@ impl Emperor<'_> {
                 Command::Start(name) => self.start(&name),
                 Command::Reload(name, pid) => {
                     say(format_args!("emperor: vassal {name} (pid {pid}) reloads"));
-                    process::kill(pid, Signal::HUP);
+                    process::command_vassal(pid, Signal::HUP);
                 }
                 Command::Stop(name, pid) => {
                     say(format_args!("emperor: vassal {name} (pid {pid}) is stopped"));
-                    process::kill(pid, Signal::TERM);
+                    process::command_vassal(pid, Signal::TERM);
                 }
                 Command::Kill(name, pid) => {
                     say(format_args!("emperor: vassal {name} (pid {pid}) does not stop and is killed"));
@@ -170,19 +236,27 @@ impl Emperor<'_> {
     }
 
     fn start(&mut self, name: &str) {
+        let directory = self.sources.directory_of(name);
+        let scene = self.scene_in(directory.as_ref());
+        let variables = scene.variables.iter().map(|(name, value)| (name.into(), value.into()));
         let program = Program {
             path: self.executable,
             arguments: arguments(self.settings, name),
             environment: process::environment_with(
                 &OWN_VARIABLES.map(str::to_owned),
-                &[("UWSGI_VASSAL".into(), name.into())],
+                &variables.collect::<Vec<_>>(),
             ),
-            directory: self.sources.directory_of(name),
+            directory: directory.clone(),
             inherited: Vec::new(),
             output: None,
             traits: process::Traits::default(),
         };
-        let pid = match process::spawn(&program) {
+        let (hooks, start_hook) = (self.hooks, self.settings.vassals_start_hook.as_deref());
+        let spawned = match start_hook.is_some() || hooks.of(Phase::AsVassal).next().is_some() {
+            true => process::spawn_copy(|| hooks::become_vassal(program, name, start_hook, hooks, scene)),
+            false => process::spawn(&program),
+        };
+        let pid = match spawned {
             Ok(pid) => {
                 say(format_args!("emperor: vassal {name} starts (pid {pid})"));
                 Some(pid)
@@ -192,8 +266,69 @@ impl Emperor<'_> {
                 None
             }
         };
+        if let Some(pid) = pid.filter(|_| hooks.of(Phase::AsEmperor).next().is_some()) {
+            let (name, directory) = (name.to_owned(), directory.clone());
+            self.errands.add(Errand { name, directory, cause: Cause::Started(pid) });
+            self.proceed();
+        }
+        self.places.insert(name.to_owned(), directory);
         let commands = self.vassals.handle_started(clock::monotonic(), name, pid);
         self.perform(commands);
+    }
+
+    /// Begins what can be begun beside the emperor.
+    fn proceed(&mut self) {
+        while let Some(errand) = self.errands.next() {
+            let begun = process::spawn_copy(|| self.run_errand(&errand));
+            match begun {
+                Ok(pid) => self.errands.begun(pid, &errand),
+                Err(error) => {
+                    let name = &errand.name;
+                    say(format_args!("emperor: the hooks for vassal {name} cannot be run: {error}"));
+                }
+            }
+        }
+    }
+
+    /// In a process of its own.
+    fn run_errand(&self, errand: &Errand) -> i32 {
+        let mut scene = self.scene_in(errand.directory.as_ref());
+        let name = &errand.name;
+        match errand.cause {
+            Cause::Started(pid) => {
+                let (uid, gid) = process::user_and_group();
+                let told = [
+                    ("UWSGI_VASSAL_PID", pid.to_string()),
+                    ("UWSGI_VASSAL_UID", uid.to_string()),
+                    ("UWSGI_VASSAL_GID", gid.to_string()),
+                ];
+                scene.variables.extend(told.map(|(name, value)| (name.to_owned(), value)));
+                hooks::beside_emperor(name, self.hooks, scene)
+            }
+            Cause::Ended => {
+                if let Some(program) = &self.settings.vassals_stop_hook {
+                    hooks::run_program("vassals-stop-hook", program, name, &scene);
+                }
+                0
+            }
+        }
+    }
+
+    /// Where a vassal and the hooks for it run, and with which variables.
+    fn scene_in(&self, directory: Option<&PathBuf>) -> Scene {
+        let mut scene = self.scene.clone();
+        scene.directory = directory.cloned();
+        if let Some(directory) = directory.and_then(|directory| directory.to_str()) {
+            scene.variables.push(("UWSGI_VASSALS_DIR".into(), directory.into()));
+        }
+        scene
+    }
+}
+
+fn how(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(code) => format!("ended with code {code}"),
+        Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
     }
 }
 

@@ -61,6 +61,14 @@ impl Sources {
         found
     }
 
+    /// Where the emperor's own hooks run: in the first directory; `None` = where the emperor is.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.list.iter().find_map(|source| match source {
+            Source::Directory(directory) => Some(directory.clone()),
+            Source::Pattern(_) => None,
+        })
+    }
+
     /// Where a vassal starts.
     pub(crate) fn directory_of(&self, name: &str) -> Option<PathBuf> {
         self.list.iter().find_map(|source| match source {

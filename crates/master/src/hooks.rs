@@ -6,6 +6,7 @@
 use crate::error::StartError;
 use crate::log::Log;
 use margrave_config::settings::{Action, Await, Hook, HookSettings, Phase, SignalOrder};
+use margrave_lifecycle::order::Order;
 use margrave_lifecycle::supervisor::Level;
 use margrave_sys::action::{ActionError, Effect, Scene, wait_for_interface, wait_for_path, wait_for_socket};
 use margrave_sys::process::Ending;
@@ -24,6 +25,8 @@ pub struct Hooks {
     pub start: Option<PathBuf>,
     /// What signals mean instead.
     pub signals: BTreeMap<i32, SignalOrder>,
+    /// What the emperor wants, once no errand is left.
+    pub postponed: Option<Order>,
     waiting: VecDeque<(Hook, Weight)>,
     running: Option<(i32, Hook, Weight)>,
 }
@@ -144,7 +147,7 @@ impl Hooks {
                     .scene
                     .start(command)
                     .map(Some)
-                    .map_err(|error| format!("{}: cannot run `{command}`: {error}", place(&hook))),
+                    .map_err(|error| format!("{}: cannot run `{command}`: {error}", hook.place())),
                 action => match self.scene.perform(action) {
                     Ok(effect) => match self.take(effect, log) {
                         Ok(()) => Ok(None),
@@ -166,6 +169,12 @@ impl Hooks {
         Errand::Fine
     }
 
+    /// What was put off until the errands are done, when they are.
+    pub fn take_postponed(&mut self) -> Option<Order> {
+        let is_idle = self.running.is_none() && self.waiting.is_empty();
+        self.postponed.take_if(|_| is_idle)
+    }
+
     /// A child has ended: what that means when it is ours; `None` when it is not.
     pub fn handle_reaped(&mut self, pid: i32, ending: Ending, log: &Log) -> Option<Errand> {
         let (_, hook, weight) = self.running.take_if(|(running, ..)| *running == pid)?;
@@ -174,7 +183,7 @@ impl Hooks {
                 Ending::Exited(code) => format!("exited with code {code}"),
                 Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
             };
-            let text = format!("{}: the command {how}", place(&hook));
+            let text = format!("{}: the command {how}", hook.place());
             if let failed @ Errand::Fatal(_) = weigh(weight, text, log) {
                 return Some(failed);
             }
@@ -209,15 +218,8 @@ fn announce(hook: &Hook, log: &Log) {
     log.say(Level::Info, &format!("{}: runs `{}`", hook.option, hook.text));
 }
 
-fn place(hook: &Hook) -> String {
-    match hook.origin.as_str() {
-        "" => format!("{}: `{}`", hook.option, hook.text),
-        origin => format!("{origin}: {}: `{}`", hook.option, hook.text),
-    }
-}
-
 fn failure(hook: &Hook, error: &ActionError) -> String {
-    format!("{} failed: {error}", place(hook))
+    format!("{} failed: {error}", hook.place())
 }
 
 #[cfg(test)]

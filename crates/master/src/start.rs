@@ -17,6 +17,7 @@ use margrave_config::Settings;
 use margrave_config::settings::{Address, HeldFile, HostSettings, LogSettings, Phase, ProcessSettings};
 use margrave_control::registry::Kind;
 use margrave_lifecycle::supervisor::Level;
+use margrave_sys::action::Scene;
 use margrave_sys::notify::Notifier;
 use margrave_sys::privileges::Identity;
 use margrave_sys::process::{self, Traits};
@@ -40,9 +41,10 @@ pub fn run(startup: Startup) -> i32 {
 }
 
 /// Runs `body` as a program of the host: with the instance's umask, daemon, log files, pidfiles, user and title, but
-/// without sockets and interpreter. `name` is its title with `auto-procname`; the exit code is that of `body`.
+/// without sockets and interpreter. `name` is its title with `auto-procname`; `body` gets the scene to which the
+/// hooks of the start have led, and its exit code is that of the program.
 #[must_use]
-pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) -> i32) -> i32 {
+pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals, Scene) -> i32) -> i32 {
     let (mut promise, mut hooks, _held) = match begin(&startup.settings, false) {
         Ok(begun) => begun,
         Err(code) => return code,
@@ -58,7 +60,7 @@ pub fn run_in_place(startup: Startup, name: &str, body: impl FnOnce(&Signals) ->
     match begun {
         Ok((signals, _pidfiles)) => {
             promise.kept();
-            let code = body(&signals);
+            let code = body(&signals, hooks.scene.clone());
             // Its failures are in the log, and the end is the end.
             let _ = hooks.run(Phase::AsUserAtExit, &settings.hooks, &Log::new(settings.log.date.clone()));
             code

@@ -118,6 +118,42 @@ impl From<WaitStatus> for Ending {
 /// # Errors
 /// When the program cannot be run, or processes are exhausted.
 pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
+    let child = command(program)?.spawn()?;
+    i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Becomes a program, under the same pid; returns only when that failed.
+#[must_use]
+pub fn become_program(program: &Program<'_>) -> io::Error {
+    match command(program) {
+        Ok(mut command) => command.exec(),
+        Err(error) => error,
+    }
+}
+
+/// Starts a copy of this process, which runs `body` with no signal blocked and ends with its code; the caller reaps it
+/// with [`reap`].
+///
+/// # Errors
+/// When this process has other threads, whose locks the copy would wait for in vain, or processes are exhausted.
+pub fn spawn_copy(body: impl FnOnce() -> i32) -> io::Result<i32> {
+    if crate::thread::all().len() > 1 {
+        return Err(io::Error::other("a process with several threads cannot be copied"));
+    }
+    // SAFETY: there is no other thread.
+    match unsafe { fork() }? {
+        Forked::Parent(pid) => Ok(pid),
+        Forked::Child => {
+            let unblocked = crate::signal::unblock_all();
+            let code = unblocked
+                .ok()
+                .and_then(|()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).ok());
+            crate::thread::end_process(code.unwrap_or(1))
+        }
+    }
+}
+
+fn command(program: &Program<'_>) -> io::Result<Command> {
     let mut command = Command::new(program.path);
     command.args(&program.arguments).env_clear().envs(program.environment.iter().cloned());
     command.stdin(if program.traits.keeps_stdin { Stdio::inherit() } else { Stdio::null() });
@@ -131,7 +167,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
     let traits = program.traits.clone();
     // SAFETY: between fork and exec the closure makes only async-signal-safe calls (sigprocmask, fcntl, setrlimit and
     // those that change the user) and touches no lock; it allocates only for the text of an error, after which there is
-    // no exec. The numbers stay open because `program` borrows their owners until spawn returns.
+    // no exec. The numbers stay open because `program` borrows their owners until the command has run.
     unsafe {
         command.pre_exec(move || {
             crate::signal::unblock_all()?;
@@ -142,8 +178,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<i32> {
             })
         });
     }
-    let child = command.spawn()?;
-    i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData.into())
+    Ok(command)
 }
 
 /// Starts `/bin/sh -c command` in a process group of its own and gives the pipe to its standard input.
@@ -264,12 +299,25 @@ pub(crate) const STOP_MARK: i32 = 0x6d61_7267;
 /// # Errors
 /// As [`try_kill`].
 pub fn ask_to_stop(pid: i32) -> io::Result<()> {
+    queue(pid, libc::SIGTERM, STOP_MARK)
+}
+
+/// The value beside a SIGTERM or SIGHUP that says: your emperor wants it.
+pub(crate) const EMPEROR_MARK: i32 = 0x6d61_7265;
+
+/// Sends SIGTERM or SIGHUP to a vassal, which learns that it comes from its emperor. Any other program sees a plain
+/// signal. A process that has gone already is no error.
+pub fn command_vassal(pid: i32, signal: Signal) {
+    let _ = queue(pid, signal.as_raw(), EMPEROR_MARK);
+}
+
+fn queue(pid: i32, number: i32, mark: i32) -> io::Result<()> {
     if pid <= 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let value = libc::sigval { sival_ptr: STOP_MARK as usize as *mut libc::c_void };
+    let value = libc::sigval { sival_ptr: mark as usize as *mut libc::c_void };
     // SAFETY: a plain system call; the receiver treats the value as a number.
-    match unsafe { libc::sigqueue(pid, libc::SIGTERM, value) } {
+    match unsafe { libc::sigqueue(pid, number, value) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -505,6 +553,12 @@ mod tests {
     #[test]
     fn a_signal_death_is_told_from_an_exit() {
         assert_eq!(run(&shell("kill -9 $$")).1, Ending::Signaled(9));
+    }
+
+    #[test]
+    fn a_process_with_other_threads_is_not_copied() {
+        // Tests run in threads of their own beside the main one.
+        assert!(spawn_copy(|| 0).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Signals as data: blocked in the master and read from a descriptor, so that nothing runs in a handler.
 
+use crate::process::{EMPEROR_MARK, STOP_MARK};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -18,6 +19,10 @@ pub enum Received {
     Terminate,
     /// SIGTERM from [`crate::process::ask_to_stop`].
     Stop,
+    /// SIGTERM of the emperor of this vassal, from [`crate::process::command_vassal`].
+    EmperorStop,
+    /// SIGHUP of the emperor of this vassal.
+    EmperorReload,
     /// SIGCHLD.
     Child,
     /// SIGUSR1.
@@ -32,7 +37,7 @@ impl Received {
     /// The number of the signal, for those that an operator may give another meaning.
     #[must_use]
     pub fn number(self) -> Option<i32> {
-        let is_free = !matches!(self, Self::Child | Self::Stop);
+        let is_free = !matches!(self, Self::Child | Self::Stop | Self::EmperorStop | Self::EmperorReload);
         TABLE.iter().find(|(_, received)| *received == self && is_free).map(|(number, _)| *number)
     }
 }
@@ -87,13 +92,26 @@ impl Signals {
             // SAFETY: the kernel filled the whole record, which is plain numbers; it need not be aligned.
             let info = unsafe { record.as_ptr().cast::<libc::signalfd_siginfo>().read_unaligned() };
             let number = info.ssi_signo;
-            if info.ssi_code == libc::SI_QUEUE && info.ssi_int == crate::process::STOP_MARK {
-                return Some(Received::Stop);
+            if let Some(marked) = marked(&info) {
+                return Some(marked);
             }
             if let Some((_, received)) = TABLE.iter().find(|(known, _)| known.unsigned_abs() == number) {
                 return Some(*received);
             }
         }
+    }
+}
+
+/// What a value beside the signal makes of it.
+fn marked(info: &libc::signalfd_siginfo) -> Option<Received> {
+    if info.ssi_code != libc::SI_QUEUE {
+        return None;
+    }
+    match (info.ssi_int, info.ssi_signo.cast_signed()) {
+        (STOP_MARK, _) => Some(Received::Stop),
+        (EMPEROR_MARK, libc::SIGTERM) => Some(Received::EmperorStop),
+        (EMPEROR_MARK, libc::SIGHUP) => Some(Received::EmperorReload),
+        _ => None,
     }
 }
 

@@ -28,6 +28,8 @@ pub fn build(values: &mut Values<'_>) -> EmperorSettings {
         vassals_inherit: values.paths("vassals-inherit"),
         vassals_include_before: values.paths("vassals-include-before"),
         vassals_inherit_before: values.paths("vassals-inherit-before"),
+        vassals_start_hook: values.path("vassals-start-hook"),
+        vassals_stop_hook: values.path("vassals-stop-hook"),
     }
 }
 

@@ -9,6 +9,11 @@ use std::path::PathBuf;
 
 /// `hook-*` by phase.
 const HOOKS: &[(&str, Phase)] = &[
+    ("hook-emperor-start", Phase::EmperorStart),
+    ("hook-as-vassal", Phase::AsVassal),
+    ("hook-as-emperor", Phase::AsEmperor),
+    ("hook-emperor-reload", Phase::EmperorReload),
+    ("hook-emperor-stop", Phase::EmperorStop),
     ("hook-asap", Phase::Asap),
     ("hook-pre-jail", Phase::PreJail),
     ("hook-post-jail", Phase::PostJail),
@@ -33,11 +38,15 @@ const FAMILIES: &[(&str, Phase, &str)] = &[
     ("mount-post-jail", Phase::PostJail, "mount"),
     ("mount-in-jail", Phase::InJail, "mount"),
     ("mount-as-root", Phase::AsRoot, "mount"),
+    ("mount-as-vassal", Phase::AsVassal, "mount"),
+    ("mount-as-emperor", Phase::AsEmperor, "mount"),
     ("umount-asap", Phase::Asap, "umount"),
     ("umount-pre-jail", Phase::PreJail, "umount"),
     ("umount-post-jail", Phase::PostJail, "umount"),
     ("umount-in-jail", Phase::InJail, "umount"),
     ("umount-as-root", Phase::AsRoot, "umount"),
+    ("umount-as-vassal", Phase::AsVassal, "umount"),
+    ("umount-as-emperor", Phase::AsEmperor, "umount"),
     ("exec-asap", Phase::Asap, "exec"),
     ("exec-pre-jail", Phase::PreJail, "exec"),
     ("exec-post-jail", Phase::PostJail, "exec"),
@@ -47,6 +56,8 @@ const FAMILIES: &[(&str, Phase, &str)] = &[
     ("exec-as-user-atexit", Phase::AsUserAtExit, "exec"),
     ("exec-pre-app", Phase::PreApp, "exec"),
     ("exec-post-app", Phase::PostApp, "exec"),
+    ("exec-as-vassal", Phase::AsVassal, "exec"),
+    ("exec-as-emperor", Phase::AsEmperor, "exec"),
 ];
 
 pub fn build(values: &mut Values<'_>) -> HookSettings {

@@ -4,6 +4,13 @@ use super::{Kind, OptionRow, value};
 
 const NO_C: &str = "this calls a C function inside uWSGI, which is not here: run a command with `exec-*`, or do it in Python";
 
+const NOT_LOST: &str = "a vassal lives on when its emperor is killed, and does not notice";
+
+const NO_DEMAND: &str =
+    "the emperor starts no vassal on demand: write `hook-as-vassal`, which runs for each of them";
+
+const NO_PUSHED: &str = "the emperor sends no configurations, its vassals read files: write `hook-as-vassal`, which runs for each of them";
+
 #[rustfmt::skip] // One row a line: a table.
 pub(super) const ROWS: &[OptionRow] = &[
     value(&["hook-master-start"], Kind::Text, "Runs an action in the master once the first workers run.").list().works(),
@@ -22,18 +29,18 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["hook-accepting-once"], Kind::Text, "Runs an action when each worker accepts connections for the first time.").list().works(),
     value(&["hook-accepting1-once"], Kind::Text, "Runs an action when the first worker accepts connections for the first time.").list().works(),
     value(&["hook-touch"], Kind::Text, "Runs an action when a file is touched.").list().works(),
-    value(&["hook-emperor-start"], Kind::Text, "Runs an action when the emperor starts a vassal.").list(),
-    value(&["hook-emperor-stop"], Kind::Text, "Runs an action when the emperor stops a vassal.").list(),
-    value(&["hook-emperor-reload"], Kind::Text, "Runs an action when the emperor reloads a vassal.").list(),
-    value(&["hook-emperor-lost"], Kind::Text, "Runs an action when the emperor has lost a vassal.").list(),
-    value(&["hook-as-vassal"], Kind::Text, "Runs an action in a vassal before it starts.").list(),
-    value(&["hook-as-emperor"], Kind::Text, "Runs an action in the emperor after a vassal started.").list(),
-    value(&["hook-as-on-demand-vassal"], Kind::Text, "Runs an action in a vassal on demand before it starts.").list(),
-    value(&["hook-as-on-config-vassal"], Kind::Text, "Runs an action in a vassal with a pushed configuration before it starts.").list(),
-    value(&["hook-as-emperor-before-vassal"], Kind::Text, "Runs an action in the emperor before a vassal starts.").list(),
-    value(&["hook-as-vassal-before-drop"], Kind::Text, "Runs an action in a vassal before it drops privileges.").list(),
-    value(&["hook-as-emperor-setns"], Kind::Text, "Runs an action in the emperor when a vassal enters namespaces.").list(),
-    value(&["hook-as-mule"], Kind::Text, "Runs an action in each mule.").list(),
+    value(&["hook-emperor-start"], Kind::Text, "Runs an action in the emperor before it looks for vassals.").list().works(),
+    value(&["hook-emperor-stop"], Kind::Text, "Runs an action in a vassal before it stops because the emperor says so.").list().works(),
+    value(&["hook-emperor-reload"], Kind::Text, "Runs an action in a vassal before it reloads because the emperor says so.").list().works(),
+    value(&["hook-emperor-lost"], Kind::Text, "Runs an action in a vassal that has lost its emperor.").list().accepted(NOT_LOST),
+    value(&["hook-as-vassal"], Kind::Text, "Runs an action in each vassal before it starts, with its file in `UWSGI_VASSAL_CONFIG`; set in the emperor.").list().works(),
+    value(&["hook-as-emperor"], Kind::Text, "Runs an action beside the emperor after each start of a vassal, which `UWSGI_VASSAL_CONFIG` and `UWSGI_VASSAL_PID` name.").list().works(),
+    value(&["hook-as-on-demand-vassal"], Kind::Text, "Runs an action in a vassal on demand before it starts.").list().refused(NO_DEMAND),
+    value(&["hook-as-on-config-vassal"], Kind::Text, "Runs an action in a vassal with a pushed configuration before it starts.").list().refused(NO_PUSHED),
+    value(&["hook-as-emperor-before-vassal"], Kind::Text, "Runs an action in the emperor before a vassal starts.").list().refused("the emperor waits for nothing before it starts a vassal: write `hook-as-vassal`, which runs before the vassal reads its configuration"),
+    value(&["hook-as-vassal-before-drop"], Kind::Text, "Runs an action in a vassal before it drops privileges.").list().refused("the emperor does not change users: write `hook-as-vassal` in its configuration, or `hook-as-root` in the vassal's with its `uid`"),
+    value(&["hook-as-emperor-setns"], Kind::Text, "Runs an action in the emperor when a vassal enters namespaces.").list().refused("vassals have no namespaces of their own here: let the service manager or a container give them some"),
+    value(&["hook-as-mule"], Kind::Text, "Runs an action in each mule.").list().refused("there are no mules yet: run the script with `attach-daemon`, and put what is to come first into its command"),
     value(&["hook-as-gateway"], Kind::Text, "Runs an action in each gateway.").list().accepted("there are no gateway processes: the workers serve HTTP themselves"),
     value(&["exec-asap"], Kind::Text, "Runs a command as soon as the configuration is read.").list().works(),
     value(&["exec-pre-jail"], Kind::Text, "Runs a command before jailing.").list().works(),
@@ -44,22 +51,22 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["exec-as-user-atexit"], Kind::Text, "Runs a command at the end, without privileges.").list().works(),
     value(&["exec-pre-app"], Kind::Text, "Runs a command before the application is loaded.").list().works(),
     value(&["exec-post-app"], Kind::Text, "Runs a command after the application is loaded.").list().works(),
-    value(&["exec-as-vassal"], Kind::Text, "Runs a command in a vassal before it starts.").list(),
-    value(&["exec-as-emperor"], Kind::Text, "Runs a command in the emperor after a vassal started.").list(),
+    value(&["exec-as-vassal"], Kind::Text, "Runs a command in each vassal before it starts, with its file in `UWSGI_VASSAL_CONFIG`; set in the emperor.").list().works(),
+    value(&["exec-as-emperor"], Kind::Text, "Runs a command beside the emperor after each start of a vassal, which `UWSGI_VASSAL_CONFIG` and `UWSGI_VASSAL_PID` name.").list().works(),
     value(&["mount-asap"], Kind::Text, "Mounts a file system as soon as the configuration is read.").list().works(),
     value(&["mount-pre-jail"], Kind::Text, "Mounts a file system before jailing.").list().works(),
     value(&["mount-post-jail"], Kind::Text, "Mounts a file system after jailing.").list().works(),
     value(&["mount-in-jail"], Kind::Text, "Mounts a file system inside the jail.").list().works(),
     value(&["mount-as-root"], Kind::Text, "Mounts a file system before privileges are dropped.").list().works(),
-    value(&["mount-as-vassal"], Kind::Text, "Mounts a file system in a vassal before it starts.").list(),
-    value(&["mount-as-emperor"], Kind::Text, "Mounts a file system in the emperor after a vassal started.").list(),
+    value(&["mount-as-vassal"], Kind::Text, "Mounts a file system in each vassal before it starts; set in the emperor.").list().works(),
+    value(&["mount-as-emperor"], Kind::Text, "Mounts a file system beside the emperor after each start of a vassal.").list().works(),
     value(&["umount-asap"], Kind::Text, "Unmounts a file system as soon as the configuration is read.").list().works(),
     value(&["umount-pre-jail"], Kind::Text, "Unmounts a file system before jailing.").list().works(),
     value(&["umount-post-jail"], Kind::Text, "Unmounts a file system after jailing.").list().works(),
     value(&["umount-in-jail"], Kind::Text, "Unmounts a file system inside the jail.").list().works(),
     value(&["umount-as-root"], Kind::Text, "Unmounts a file system before privileges are dropped.").list().works(),
-    value(&["umount-as-vassal"], Kind::Text, "Unmounts a file system in a vassal before it starts.").list(),
-    value(&["umount-as-emperor"], Kind::Text, "Unmounts a file system in the emperor after a vassal started.").list(),
+    value(&["umount-as-vassal"], Kind::Text, "Unmounts a file system in each vassal before it starts; set in the emperor.").list().works(),
+    value(&["umount-as-emperor"], Kind::Text, "Unmounts a file system beside the emperor after each start of a vassal.").list().works(),
     value(&["call-asap"], Kind::Text, "Calls a function as soon as the configuration is read.").list().refused(NO_C),
     value(&["call-pre-jail"], Kind::Text, "Calls a function before jailing.").list().refused(NO_C),
     value(&["call-post-jail"], Kind::Text, "Calls a function after jailing.").list().refused(NO_C),

@@ -19,4 +19,8 @@ pub struct EmperorSettings {
     pub vassals_include_before: Vec<PathBuf>,
     /// `vassals-inherit-before`.
     pub vassals_inherit_before: Vec<PathBuf>,
+    /// `vassals-start-hook`: a program that gets the name of a vassal before it starts.
+    pub vassals_start_hook: Option<PathBuf>,
+    /// `vassals-stop-hook`: a program that gets the name of a vassal after it has ended.
+    pub vassals_stop_hook: Option<PathBuf>,
 }

@@ -7,6 +7,16 @@ use std::path::PathBuf;
 /// When an action runs, and in which process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
+    /// The emperor, before it looks for vassals.
+    EmperorStart,
+    /// What is to become a vassal, before it executes itself.
+    AsVassal,
+    /// A process beside the emperor, once a vassal has been started.
+    AsEmperor,
+    /// The master of a vassal, before it does as the emperor says and reloads.
+    EmperorReload,
+    /// The master of a vassal, before it does as the emperor says and stops.
+    EmperorStop,
     /// The master, before anything else.
     Asap,
     /// The master, as root, before the root directory changes.
@@ -41,7 +51,10 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order in which they come.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
+        Self::EmperorStart,
+        Self::AsVassal,
+        Self::AsEmperor,
         Self::Asap,
         Self::PreJail,
         Self::InJail,
@@ -56,6 +69,8 @@ impl Phase {
         Self::AcceptingOnce,
         Self::Accepting1,
         Self::Accepting1Once,
+        Self::EmperorReload,
+        Self::EmperorStop,
         Self::AsUserAtExit,
     ];
 
@@ -63,6 +78,11 @@ impl Phase {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::EmperorStart => "emperor-start",
+            Self::AsVassal => "as-vassal",
+            Self::AsEmperor => "as-emperor",
+            Self::EmperorReload => "emperor-reload",
+            Self::EmperorStop => "emperor-stop",
             Self::Asap => "asap",
             Self::PreJail => "pre-jail",
             Self::PostJail => "post-jail",
@@ -90,7 +110,7 @@ impl Phase {
     /// Whether a failing action ends what it stands in, as in uWSGI.
     #[must_use]
     pub fn is_fatal(self) -> bool {
-        self != Self::AsUserAtExit
+        !matches!(self, Self::AsUserAtExit | Self::AsEmperor | Self::EmperorReload | Self::EmperorStop)
     }
 }
 
@@ -236,6 +256,17 @@ pub struct Hook {
     pub option: String,
     /// `file:line` of that option, for messages; empty when there is none.
     pub origin: String,
+}
+
+impl Hook {
+    /// Where it is written and what it says, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.origin.as_str() {
+            "" => format!("{}: `{}`", self.option, self.text),
+            origin => format!("{origin}: {}: `{}`", self.option, self.text),
+        }
+    }
 }
 
 /// Something that must be there before hooks of root run.

@@ -8,6 +8,7 @@ use crate::touch::Touch;
 use margrave_config::settings::{HookSettings, Phase};
 use margrave_lifecycle::daemons;
 use margrave_lifecycle::message::ForkId;
+use margrave_lifecycle::order::Order;
 use margrave_lifecycle::supervisor::{self, Level};
 use margrave_sys::action::is_mount_point;
 use margrave_sys::clock::monotonic;
@@ -29,12 +30,29 @@ impl Instance {
     pub(super) fn proceed_with_hooks(&mut self) {
         let errand = self.parts.hooks.proceed(&self.parts.log);
         self.settle(errand);
+        self.obey_after_hooks();
+    }
+
+    /// Does what the emperor says, after the hooks for it; the instance serves on meanwhile.
+    pub(super) fn obey_emperor(&mut self, phase: Phase, order: Order) {
+        if self.parts.settings.hooks.of(phase).next().is_none() {
+            return self.obey_unheard(order, "the emperor");
+        }
+        self.parts.hooks.postponed = Some(order);
+        self.begin_hooks(phase);
+    }
+
+    fn obey_after_hooks(&mut self) {
+        if let Some(order) = self.parts.hooks.take_postponed() {
+            self.obey_unheard(order, "the emperor");
+        }
     }
 
     /// Whether a child that has ended was an errand, a daemon or a task.
     pub(super) fn reaped_beside(&mut self, pid: i32, ending: Ending) -> bool {
         if let Some(errand) = self.parts.hooks.handle_reaped(pid, ending, &self.parts.log) {
             self.settle(errand);
+            self.obey_after_hooks();
             return true;
         }
         let ended = self.with_beside(|beside, around| beside.handle_reaped(pid, ending, around));

@@ -2,7 +2,7 @@
 
 use super::{Instance, REPORT_GRACE};
 use crate::event::{Event, Source};
-use margrave_config::settings::SignalOrder;
+use margrave_config::settings::{Phase, SignalOrder};
 use margrave_lifecycle::message::{ForkId, decode};
 use margrave_lifecycle::order::{Manner, Order};
 use margrave_lifecycle::supervisor::{self, Level};
@@ -172,6 +172,10 @@ impl Instance {
         let (order, cause) = match signal {
             Received::Terminate if self.parts.settings.process.term_reloads => {
                 (Order::Reload(Manner::Graceful), "SIGTERM")
+            }
+            Received::EmperorStop => return self.obey_emperor(Phase::EmperorStop, Order::Stop),
+            Received::EmperorReload => {
+                return self.obey_emperor(Phase::EmperorReload, Order::Reload(Manner::Graceful));
             }
             Received::Terminate | Received::Stop => (Order::Stop, "SIGTERM"),
             Received::Interrupt => (Order::Halt, "SIGINT"),

@@ -140,8 +140,12 @@ impl Instance {
         loop {
             let _ = self.poller.wait(&mut events, None);
             while let Some(signal) = self.parts.signals.next() {
-                if let Some(signal) = forwarded(signal) {
-                    process::kill(pid, signal);
+                match (signal, forwarded(signal)) {
+                    (Received::EmperorStop | Received::EmperorReload, Some(signal)) => {
+                        process::command_vassal(pid, signal);
+                    }
+                    (_, Some(signal)) => process::kill(pid, signal),
+                    (_, None) => {}
                 }
             }
             while let Some((gone, ending)) = process::reap() {
@@ -158,10 +162,10 @@ impl Instance {
 
 fn forwarded(signal: Received) -> Option<Signal> {
     Some(match signal {
-        Received::Hangup => Signal::HUP,
+        Received::Hangup | Received::EmperorReload => Signal::HUP,
         Received::Interrupt => Signal::INT,
         Received::Quit => Signal::QUIT,
-        Received::Terminate | Received::Stop => Signal::TERM,
+        Received::Terminate | Received::Stop | Received::EmperorStop => Signal::TERM,
         Received::User1 => Signal::USR1,
         Received::User2 => Signal::USR2,
         Received::Pause => Signal::TSTP,
