@@ -307,10 +307,11 @@ fn a_daemon_lets_its_command_wait_until_it_serves_or_has_failed() {
     let started = command(root.path(), &daemon).output().unwrap();
     assert!(started.status.success(), "{started:?}");
     let pid: i32 = fs::read_to_string(root.path().join("pid")).unwrap().trim().parse().unwrap();
-    assert!(fs::read_to_string(root.path().join("log")).unwrap().contains("serves after"));
     signal(pid, "TERM");
     is_gone(pid);
     assert!(!root.path().join("pid").exists());
+    // A thread writes the log: only at the end is everything certain to be in it.
+    assert!(fs::read_to_string(root.path().join("log")).unwrap().contains("serves after"));
 
     for (mode, code, said) in [
         ("load-failed", 22, "app.py did not load"),
