@@ -328,7 +328,7 @@ impl Emperor<'_> {
 fn how(ending: Ending) -> String {
     match ending {
         Ending::Exited(code) => format!("ended with code {code}"),
-        Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
+        Ending::Signaled(_) => ending.to_string(),
     }
 }
 

@@ -140,7 +140,7 @@ impl Beside {
         if let Some(run) = self.crontab.handle_ended(pid) {
             let took = monotonic().saturating_sub(run.since).as_secs();
             let command = self.settings.crons.get(run.task).map_or("", |cron| cron.command.as_str());
-            let text = format!("cron: `{command}` (pid {pid}) {} after {took} s", describe(ending));
+            let text = format!("cron: `{command}` (pid {pid}) {ending} after {took} s");
             let level = if ending == Ending::Exited(0) { Level::Info } else { Level::Warning };
             around.log.say(level, &text);
             return Some(false);
@@ -149,7 +149,7 @@ impl Beside {
         if let Some(daemon) = self.settings.daemons.get(number)
             && !(daemon.daemonizes && ending == Ending::Exited(0))
         {
-            let text = format!("daemon: `{}` (pid {pid}) {}", daemon.command, describe(ending));
+            let text = format!("daemon: `{}` (pid {pid}) {ending}", daemon.command);
             around.log.say(if self.started { Level::Warning } else { Level::Info }, &text);
         }
         let ends = self.perform(commands, around);
@@ -380,11 +380,4 @@ fn running(pidfile: &Path) -> Option<i32> {
     // One that is not ours to signal runs as well.
     let runs = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     (pid > 1 && process::signal_process(pid, 0).map_or_else(runs, |()| true)).then_some(pid)
-}
-
-fn describe(ending: Ending) -> String {
-    match ending {
-        Ending::Exited(code) => format!("exited with code {code}"),
-        Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
-    }
 }

@@ -179,11 +179,7 @@ impl Hooks {
     pub fn handle_reaped(&mut self, pid: i32, ending: Ending, log: &Log) -> Option<Errand> {
         let (_, hook, weight) = self.running.take_if(|(running, ..)| *running == pid)?;
         if ending != Ending::Exited(0) && !matches!(hook.action, Action::ExecuteSafely(_)) {
-            let how = match ending {
-                Ending::Exited(code) => format!("exited with code {code}"),
-                Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
-            };
-            let text = format!("{}: the command {how}", hook.place());
+            let text = format!("{}: the command {ending}", hook.place());
             if let failed @ Errand::Fatal(_) = weigh(weight, text, log) {
                 return Some(failed);
             }

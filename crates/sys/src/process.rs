@@ -5,6 +5,7 @@
 use crate::fork::{Forked, fork};
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -103,6 +104,15 @@ impl Ending {
         match status & 0x7f {
             0 => Self::Exited((status >> 8) & 0xff),
             signal => Self::Signaled(signal),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with code {code}"),
+            Self::Signaled(number) => write!(f, "was ended by {}", crate::signal::name(*number)),
         }
     }
 }

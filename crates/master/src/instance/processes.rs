@@ -130,10 +130,7 @@ impl Instance {
         let Some(known) = self.generations.get_mut(&generation) else { return };
         known.zygote_pid = None;
         let _ = self.poller.delete(&known.zygote);
-        let how = match ending {
-            Ending::Exited(code) => format!("exited with code {code}"),
-            Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
-        };
+        let how = ending.to_string();
         let failed_hook = known.failed_hook.take();
         let why = match (ending, known.booted) {
             _ if failed_hook.is_some() => String::new(),

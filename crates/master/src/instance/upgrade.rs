@@ -75,11 +75,7 @@ impl Instance {
         let Some(successor) = self.successor.take_if(|successor| successor.pid == pid) else { return false };
         let _ = self.poller.delete(&successor);
         if successor.adoption.is_none() {
-            let how = match ending {
-                Ending::Exited(code) => format!("exited with code {code}"),
-                Ending::Signaled(number) => format!("was ended by {}", margrave_sys::signal::name(number)),
-            };
-            let text = format!("upgrade: the new master {how} before it served; this one serves on");
+            let text = format!("upgrade: the new master {ending} before it served; this one serves on");
             self.parts.log.say(Level::Error, &text);
         }
         true
