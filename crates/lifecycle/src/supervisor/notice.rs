@@ -236,6 +236,7 @@ impl fmt::Display for Soon {
 }
 
 impl fmt::Display for Notice {
+    // tidy: table: one sentence for each notice
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WorkerDied { worker, pid, ended, retry } => {
@@ -264,7 +265,7 @@ impl fmt::Display for Notice {
                 write!(f, "chain reload: {} gives way to its successor", Who(*worker, *pid))
             }
             Self::Checking { generation } => {
-                write!(f, "reload: generation {generation} must answer the check")
+                write!(f, "reload: generation {generation} must answer the check before it takes over")
             }
             Self::Resized { wanted, before } => {
                 write!(f, "there are {wanted} workers from now on, {before} before")
@@ -272,7 +273,9 @@ impl fmt::Display for Notice {
             Self::Busy { percent, workers } => write!(f, "busyness: {percent} % of {workers} workers"),
             Self::Asleep => write!(f, "all workers end; the next connection starts them again"),
             Self::Awake { wanted } => write!(f, "a connection has come; {wanted} workers start"),
-            Self::DiesIdle { idle } => write!(f, "no request for {} s (die-on-idle)", idle.as_secs()),
+            Self::DiesIdle { idle } => {
+                write!(f, "there was no request for {} s (die-on-idle)", idle.as_secs())
+            }
             Self::Paused => write!(f, "paused: no request is begun, connections wait"),
             Self::Resumed => write!(f, "the pause is over"),
             Self::Unready { delay } => write!(
