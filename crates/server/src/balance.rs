@@ -112,11 +112,11 @@ impl Reactor {
         if most == 0 {
             return;
         }
-        let mut movable = self.movable(usize::try_from(most).unwrap_or(usize::MAX)).into_iter();
+        let mut movable = self.movable(usize::try_from(most).unwrap_or(usize::MAX)).into_iter().peekable();
         for Share { worker, count } in shares {
             for _ in 0..count {
                 // First something to send: a worker that was claimed for nothing would sleep on, and nobody could reach it.
-                let Some(&slot) = movable.as_slice().first() else { return };
+                let Some(&slot) = movable.peek() else { return };
                 if !fellows.reach(worker, self.now) {
                     break;
                 }

@@ -218,8 +218,7 @@ impl Reactor {
         }
         let decoder = BodyDecoder::new(request.body, &self.site.limits);
         let waits = request.expect_continue && rest.is_empty();
-        let memory = body_share(self.site.http.body_memory, self.connections.len());
-        let body = Body::announced(request.body, memory);
+        let body = Body::announced(request.body, self.body_memory());
         let partial = Box::new(Partial { request, decoder, body, pace: Pace::begin(self.now) });
         if waits && self.may_go_live() && self.find_file(&partial.request).is_none() {
             return self.go_live(slot, *partial, true);
@@ -251,9 +250,13 @@ impl Reactor {
         opened.ok()
     }
 
+    /// Bytes of one body that may be in memory now.
+    fn body_memory(&self) -> usize {
+        body_share(self.site.http.body_memory, self.connections.len())
+    }
+
     fn feed_body(&mut self, slot: usize, bytes: &[u8]) {
-        let (memory, ahead) =
-            (body_share(self.site.http.body_memory, self.connections.len()), self.site.http.body_file);
+        let (memory, ahead) = (self.body_memory(), self.site.http.body_file);
         let (now, patience) = (self.now, self.body_patience());
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let Some(mut partial) = connection.partial.take() else { return };

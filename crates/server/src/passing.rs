@@ -106,7 +106,7 @@ impl Reactor {
 
     /// Takes what fellows have sent; a worker that drains passes on what it need not answer.
     pub(crate) fn handle_inbox(&mut self) {
-        if self.take_from_inbox(self.site.worker) > 0 {
+        if self.take_from_inbox(self.site.worker, &mut new_packet()) > 0 {
             self.help_until = Duration::ZERO;
         }
         if self.drain.is_some() {
@@ -119,18 +119,18 @@ impl Reactor {
     pub(crate) fn take_leavings(&mut self) {
         let site = Arc::clone(&self.site);
         let Some(fellows) = &site.fellows else { return };
+        let mut packet = new_packet();
         for worker in fellows.closed(site.worker) {
-            while self.take_from_inbox(worker) > 0 {}
+            while self.take_from_inbox(worker, &mut packet) > 0 {}
         }
     }
 
     /// Takes up to [`ARRIVALS`] packets that were sent to a worker, and counts them.
-    fn take_from_inbox(&mut self, worker: u16) -> usize {
+    fn take_from_inbox(&mut self, worker: u16, packet: &mut [u8]) -> usize {
         let site = Arc::clone(&self.site);
         let Some(inbox) = site.fellows.as_ref().and_then(|fellows| fellows.inbox(worker)) else { return 0 };
-        let mut packet = vec![0; 2 * LARGEST];
         for count in 0..ARRIVALS {
-            let Ok(Some((length, descriptors))) = inbox.recv(&mut packet) else { return count };
+            let Ok(Some((length, descriptors))) = inbox.recv(packet) else { return count };
             let Some(fd) = descriptors.into_iter().next() else { continue };
             match decode(&packet[..length]) {
                 Ok(ToFellow::Request(passed)) => self.take_over(*passed, fd),
@@ -144,7 +144,8 @@ impl Reactor {
     /// Takes what is in this worker's own inbox and looks there no more.
     pub(crate) fn clear_inbox(&mut self) {
         self.leave_inbox();
-        while self.take_from_inbox(self.site.worker) > 0 {}
+        let mut packet = new_packet();
+        while self.take_from_inbox(self.site.worker, &mut packet) > 0 {}
     }
 
     /// A successor with this worker's number, or another worker, takes what still comes.
@@ -181,6 +182,11 @@ impl Reactor {
         self.name_client(slot, passed.client);
         self.enqueue(slot, request, body);
     }
+}
+
+/// Room for one packet.
+fn new_packet() -> Vec<u8> {
+    vec![0; 2 * LARGEST]
 }
 
 fn restore(passed: &Passed, request: &mut Request) {
