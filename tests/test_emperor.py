@@ -5,7 +5,7 @@ import time
 
 import pytest
 from harness import http
-from harness.address import connect, free_address
+from harness.address import free_address, refuses
 from harness.server import run_to_end
 from harness.waiting import until
 
@@ -51,14 +51,7 @@ class Vassals:
         until(says, 30, lambda: f"{address} to say {text}\n{self.server.log}")
 
     def until_gone(self, address):
-        def gone():
-            try:
-                connect(address, 1).close()
-            except OSError:
-                return True
-            return False
-
-        until(gone, 30, lambda: f"the vassal at {address} to end\n{self.server.log}")
+        until(lambda: refuses(address), 30, lambda: f"the vassal at {address} to end\n{self.server.log}")
 
     def touch(self, name):
         os.utime(self.directory / f"{name}.ini", (time.time() + 5, time.time() + 5))

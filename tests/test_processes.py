@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import APPS
 from harness import http, processes
-from harness.address import connect
+from harness.address import connect, refuses
 from harness.http import Reader, encode
 from harness.load import Load
 from harness.server import Server, run_to_end
@@ -195,15 +195,7 @@ def test_stop_does_not_take_new_connections(probe, address):
         link.sendall(encode("GET", "/slow?s=1.0"))
         until(lambda: in_flight(address, 1), 10, "the request to be in the application")
         server.send(signal.SIGTERM)
-
-        def refused():
-            try:
-                connect(address, 1).close()
-            except OSError:
-                return True
-            return False
-
-        until(refused, 5, "new connections to be refused")
+        until(lambda: refuses(address), 5, "new connections to be refused")
         assert Reader(link).response().status == 200
     assert server.wait_exit() == 0
 

@@ -55,3 +55,12 @@ def _connect(family, target, timeout):
         link.close()
         raise
     return link
+
+
+def refuses(address):
+    """Whether nobody takes a connection there."""
+    try:
+        connect(address, 1).close()
+    except OSError:
+        return True
+    return False
