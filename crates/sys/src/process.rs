@@ -437,6 +437,12 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
+/// Gives a pipe room for `bytes`, as far as the system allows: fewer writes have to wait for its reader.
+pub fn widen_pipe(pipe: impl AsFd, bytes: usize) {
+    // Without the room it works all the same.
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, bytes);
+}
+
 /// Makes a descriptor return `WouldBlock` instead of waiting; everybody who shares the open file sees it.
 ///
 /// # Errors

@@ -17,11 +17,17 @@ const LONGEST_LINE: usize = 64 * 1024;
 /// Bytes taken from the pipe before other events get their turn.
 const TURN: usize = 256 * 1024;
 
+/// Bytes one read can take, and bytes that the pipe should hold: workers write what has gathered in some milliseconds.
+const READ_BUFFER: usize = 64 * 1024;
+const PIPE: usize = 1 << 20;
+
 /// Both ends of the pipe; the write end is given to every zygote.
 #[derive(Debug)]
 pub struct Collector {
     read: File,
     write: OwnedFd,
+    buffer: Box<[u8]>,
+    /// What has arrived without the end of its line.
     partial: Vec<u8>,
 }
 
@@ -36,7 +42,9 @@ impl Collector {
         }
         let (read, write) = process::pipe().map_err(StartError::system("make a pipe"))?;
         process::set_nonblocking(&read).map_err(StartError::system("set up a pipe"))?;
-        Ok(Some(Self { read: File::from(read), write, partial: Vec::new() }))
+        process::widen_pipe(&read, PIPE);
+        let buffer = vec![0; READ_BUFFER].into_boxed_slice();
+        Ok(Some(Self { read: File::from(read), write, buffer, partial: Vec::new() }))
     }
 
     /// What zygotes and workers write to.
@@ -47,14 +55,14 @@ impl Collector {
 
     /// Passes on the lines that have arrived.
     pub fn drain(&mut self, log: &Log) {
-        let mut buffer = [0; 16 * 1024];
         let mut taken = 0;
         while taken < TURN {
-            match self.read.read(&mut buffer) {
+            match self.read.read(&mut self.buffer) {
                 Ok(0) => return,
                 Ok(length) => {
                     taken += length;
-                    self.take(&buffer[..length], log);
+                    self.partial.extend_from_slice(&self.buffer[..length]);
+                    self.pass_on_whole(log);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
@@ -65,26 +73,22 @@ impl Collector {
     /// Passes on everything, a last line without an end too: nobody is left to end it.
     pub fn finish(&mut self, log: &Log) {
         self.drain(log);
-        let rest = std::mem::take(&mut self.partial);
-        if !rest.is_empty() {
-            pass_on(&rest, log);
+        self.end_line(log);
+    }
+
+    fn pass_on_whole(&mut self, log: &Log) {
+        if let Some(end) = memchr::memrchr(b'\n', &self.partial) {
+            pass_on(&self.partial[..=end], log);
+            self.partial.drain(..=end);
+        }
+        if self.partial.len() > LONGEST_LINE {
+            self.end_line(log);
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8], log: &Log) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = bytes.split_at(end);
-            if self.partial.is_empty() {
-                pass_on(line, log);
-            } else {
-                self.partial.extend_from_slice(line);
-                pass_on(&self.partial, log);
-                self.partial.clear();
-            }
-            bytes = &rest[1..];
-        }
-        self.partial.extend_from_slice(bytes);
-        if self.partial.len() > LONGEST_LINE {
+    fn end_line(&mut self, log: &Log) {
+        if !self.partial.is_empty() {
+            self.partial.push(b'\n');
             pass_on(&self.partial, log);
             self.partial.clear();
         }
@@ -97,11 +101,25 @@ impl AsFd for Collector {
     }
 }
 
-fn pass_on(line: &[u8], log: &Log) {
-    match line.split_first() {
-        Some((&REQUEST_MARK, line)) => log.pass_on(line, true),
-        _ => log.pass_on(line, false),
+/// Passes on whole lines, those of one kind that follow each other together and without their marks.
+fn pass_on(lines: &[u8], log: &Log) {
+    let mut run = Vec::with_capacity(lines.len());
+    let (mut start, mut of_requests) = (0, false);
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let line = &lines[start..=end];
+        start = end + 1;
+        let (is_request, line) = match line {
+            [REQUEST_MARK, line @ ..] => (true, line),
+            _ => (false, line),
+        };
+        if is_request != of_requests && !run.is_empty() {
+            log.pass_on(&run, of_requests);
+            run.clear();
+        }
+        of_requests = is_request;
+        run.extend_from_slice(line);
     }
+    log.pass_on(&run, of_requests);
 }
 
 #[cfg(test)]

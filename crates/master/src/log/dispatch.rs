@@ -3,7 +3,7 @@
 //! A target that fails loses its line and nothing else: the loss is counted, and said when lines pass again.
 
 use super::encode::Encoders;
-use super::target::Target;
+use super::target::{Target, without_end};
 use crate::error::StartError;
 use margrave_config::settings::{LogEncoder, LogEncoding, LogRoute, LogSettings, Logger};
 use margrave_sys::clock;
@@ -108,26 +108,44 @@ impl Dispatcher {
         all.filter_map(|(_, target)| target.trouble()).collect()
     }
 
-    /// Passes a line on, given without its end. `true` when standard error has become another file.
-    pub fn pass_on(&mut self, line: &[u8], is_request: bool) -> bool {
+    /// Passes lines on, each with its end. `true` when standard error has become another file.
+    pub fn pass_on(&mut self, lines: &[u8], is_request: bool) -> bool {
         let now = clock::wall();
         let mut moved = false;
         if self.untold > 0 && clock::monotonic() >= self.next_told {
             self.next_told = clock::monotonic() + LOSS_PAUSE;
             let count = std::mem::take(&mut self.untold);
-            let text =
-                format!("margrave: warning: {count} log lines were lost, because they could not be written");
+            let text = format!(
+                "margrave: warning: {count} log lines were lost, because they could not be written\n"
+            );
             moved = self.send(text.as_bytes(), false, now);
         }
-        self.send(line, is_request, now) | moved
+        self.send(lines, is_request, now) | moved
     }
 
-    fn send(&mut self, line: &[u8], is_request: bool, now: Duration) -> bool {
+    /// Lines that nothing looks into go to their targets together.
+    fn send(&mut self, lines: &[u8], is_request: bool, now: Duration) -> bool {
+        let separate = is_request && self.sorts;
+        let lane = if separate { &mut self.requests } else { &mut self.ordinary };
+        let changes = !separate && !self.filters.is_empty() || !is_request && !self.json.is_empty();
+        if changes || !lane.is_plain() {
+            let mut moved = false;
+            for line in lines.split_inclusive(|byte| *byte == b'\n') {
+                moved |= self.send_line(line, is_request, now);
+            }
+            return moved;
+        }
+        let (moved, lost) = lane.write_lines(lines);
+        self.lose(lost);
+        moved
+    }
+
+    fn send_line(&mut self, line: &[u8], is_request: bool, now: Duration) -> bool {
         let separate = is_request && self.sorts;
         let lane = if separate { &mut self.requests } else { &mut self.ordinary };
         let mut names = Vec::new();
         if !(lane.drains.is_empty() && lane.routes.is_empty() && self.filters.is_empty()) {
-            let text = String::from_utf8_lossy(line);
+            let text = String::from_utf8_lossy(without_end(line));
             let matches = |pattern: &Regex| pattern.is_match(&text);
             let filtered = !separate && !self.filters.is_empty() && !self.filters.iter().any(matches);
             if filtered || lane.drains.iter().any(matches) {
@@ -170,7 +188,7 @@ impl Dispatcher {
             match act(target) {
                 Ok(changed) => moved |= changed,
                 Err(error) => troubles.push(format!(
-                    "margrave: error: a log file cannot be {what}: {error}; it goes on as it was"
+                    "margrave: error: a log file cannot be {what}: {error}; it goes on as it was\n"
                 )),
             }
         }
@@ -182,7 +200,23 @@ impl Dispatcher {
 }
 
 impl Lane {
-    /// Writes to the loggers of these names, or, when there are none, to those without a name. Whether standard error
+    /// Its lines go to the loggers without a name as they are.
+    fn is_plain(&self) -> bool {
+        self.drains.is_empty() && self.routes.is_empty() && self.encoders.is_empty()
+    }
+
+    /// Writes lines as they are. Whether standard error has become another file, and how many lines were lost.
+    fn write_lines(&mut self, lines: &[u8]) -> (bool, u64) {
+        let (mut moved, mut lost) = (false, 0);
+        for (_, target) in self.loggers.iter_mut().filter(|(name, _)| name.is_none()) {
+            let (changed, missing) = target.write_lines(lines);
+            moved |= changed;
+            lost += missing;
+        }
+        (moved, lost)
+    }
+
+    /// Writes a line to the loggers of these names, or, when there are none, to those without a name. Whether standard error
     /// has become another file, and how often a line was lost.
     fn write(
         &mut self,
@@ -202,7 +236,6 @@ impl Lane {
             }
             let mut text = Vec::with_capacity(line.len() + 128);
             text.extend_from_slice(line);
-            text.push(b'\n');
             if let Some(json) = json {
                 json.encode(&mut text, name.as_deref(), now);
             }
@@ -214,6 +247,11 @@ impl Lane {
         }
         (moved, lost)
     }
+}
+
+/// Ends of lines in `text`.
+pub fn count_lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
 }
 
 fn open(loggers: &[Logger], settings: &LogSettings) -> Result<Vec<(Option<String>, Target)>, StartError> {
@@ -268,7 +306,7 @@ mod tests {
             ("GET /api/x 4", true),
             ("GET /healthz 5", true),
         ] {
-            log.pass_on(line.as_bytes(), is_request);
+            log.pass_on(format!("{line}\n").as_bytes(), is_request);
         }
         let read = |name| fs::read_to_string(path(name)).unwrap();
         assert_eq!(
@@ -284,13 +322,15 @@ mod tests {
         let full = Logger { name: None, target: LogTarget::File("/dev/full".into()) };
         let settings = LogSettings { loggers: vec![logger(None, &path), full], ..LogSettings::default() };
         let mut log = Dispatcher::open(&settings, None).unwrap();
-        log.pass_on(b"one", false);
-        log.pass_on(b"two", false);
+        log.pass_on(b"one\n", false);
+        log.pass_on(b"two\n", false);
         let text = fs::read_to_string(path).unwrap();
         assert_eq!(
             text,
             "one\nmargrave: warning: 1 log lines were lost, because they could not be written\ntwo\n"
         );
         assert_eq!(log.lost(), 3);
+        log.pass_on(b"three\nfour\n", false);
+        assert_eq!(log.lost(), 5, "lines that go together are counted one by one");
     }
 }

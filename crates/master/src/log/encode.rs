@@ -56,6 +56,12 @@ impl Encoders {
         Self(settings.iter().map(encoder).collect())
     }
 
+    /// Whether lines stay as they are.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Encodes a line, given with its end, for a logger.
     pub fn encode(&self, line: &mut Vec<u8>, logger: Option<&str>, now: Duration) {
         for encoder in &self.0 {

@@ -1,5 +1,6 @@
 //! A log file: rotated past a size or on request, opened anew on request.
 
+use super::dispatch::count_lines;
 use margrave_config::settings::LogSettings;
 use margrave_sys::{clock, process};
 use std::fs::{self, File};
@@ -45,6 +46,24 @@ impl LogFile {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Whether it is rotated past some size.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.max_size.is_some()
+    }
+
+    /// Appends whole lines to a file without a largest size; gives the number of those that were lost.
+    pub fn write_lines(&mut self, lines: &[u8]) -> u64 {
+        let before = self.size;
+        match self.write(lines) {
+            Ok(_) => 0,
+            Err(_) => {
+                let written = usize::try_from(self.size - before).unwrap_or(lines.len());
+                count_lines(&lines[written..])
+            }
+        }
     }
 
     /// Appends bytes. `true` when the file has been rotated.

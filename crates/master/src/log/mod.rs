@@ -105,7 +105,7 @@ impl Log {
             Some(date) => format!("{date} - {line}"),
             None => line.to_owned(),
         };
-        self.pass_on(line.as_bytes(), false);
+        self.pass_on(format!("{line}\n").as_bytes(), false);
     }
 
     /// Renames the log files and goes on with new ones.
@@ -140,11 +140,11 @@ impl Log {
         }
     }
 
-    /// A line of another process, without its newline.
-    fn pass_on(&self, line: &[u8], is_request: bool) {
+    /// Lines of one kind, each with its end.
+    fn pass_on(&self, lines: &[u8], is_request: bool) {
         match &mut *self.sink.borrow_mut() {
-            Sink::Direct(dispatcher) => drop(dispatcher.pass_on(line, is_request)),
-            Sink::Thread(writer) => writer.push(Item::Line(line.to_vec(), is_request)),
+            Sink::Direct(dispatcher) => drop(dispatcher.pass_on(lines, is_request)),
+            Sink::Thread(writer) => writer.push_lines(lines, is_request),
         }
     }
 }

@@ -117,6 +117,24 @@ impl Target {
         }
     }
 
+    /// Writes whole lines, those of a file together. Whether standard error has become another file, and how many lines
+    /// were lost.
+    pub fn write_lines(&mut self, lines: &[u8]) -> (bool, u64) {
+        match self {
+            Self::File(file) | Self::MainFile(file) if !file.is_bounded() => (false, file.write_lines(lines)),
+            _ => {
+                let (mut moved, mut lost) = (false, 0);
+                for line in lines.split_inclusive(|byte| *byte == b'\n') {
+                    match self.write(line) {
+                        Ok(changed) => moved |= changed,
+                        Err(_) => lost += 1,
+                    }
+                }
+                (moved, lost)
+            }
+        }
+    }
+
     /// Renames a file and goes on with a new one. `true` when standard error has become another file.
     ///
     /// # Errors
@@ -157,7 +175,8 @@ fn write_whole(file: &mut File, line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn without_end(line: &[u8]) -> &[u8] {
+/// A line without its newline.
+pub fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 

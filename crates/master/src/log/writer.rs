@@ -1,6 +1,6 @@
 //! The thread that writes the log.
 
-use super::dispatch::Dispatcher;
+use super::dispatch::{Dispatcher, count_lines};
 use margrave_sys::poller::Waker;
 use std::collections::VecDeque;
 use std::io;
@@ -14,8 +14,8 @@ const MOST_WAITING: usize = 8 << 20;
 /// What the thread is told.
 #[derive(Debug)]
 pub enum Item {
-    /// A line, and whether it is a request line.
-    Line(Vec<u8>, bool),
+    /// Lines with their ends, and whether they are request lines.
+    Lines(Vec<u8>, bool),
     /// Rotate the files.
     Rotate,
     /// Open the files anew.
@@ -61,16 +61,24 @@ impl Writer {
 
     /// Tells the thread something; never waits.
     pub fn push(&self, item: Item) {
+        self.push_to(&mut self.shared.lock(), item);
+    }
+
+    /// Leaves whole lines to the thread; never waits.
+    pub fn push_lines(&self, lines: &[u8], is_request: bool) {
         let mut queue = self.shared.lock();
-        let size = match &item {
-            Item::Line(line, _) => line.len(),
-            Item::Rotate | Item::Reopen => 0,
-        };
-        if queue.bytes + size > MOST_WAITING {
-            queue.lost += 1;
+        if queue.bytes + lines.len() > MOST_WAITING {
+            queue.lost += count_lines(lines);
             return;
         }
-        queue.bytes += size;
+        queue.bytes += lines.len();
+        match queue.items.back_mut() {
+            Some(Item::Lines(waiting, kind)) if *kind == is_request => waiting.extend_from_slice(lines),
+            _ => self.push_to(&mut queue, Item::Lines(lines.to_vec(), is_request)),
+        }
+    }
+
+    fn push_to(&self, queue: &mut Queue, item: Item) {
         queue.items.push_back(item);
         if queue.items.len() == 1 {
             self.shared.filled.notify_one();
@@ -124,7 +132,7 @@ impl Shared {
             drop(queue);
             for item in items {
                 let changed = match item {
-                    Item::Line(line, is_request) => dispatcher.pass_on(&line, is_request),
+                    Item::Lines(lines, is_request) => dispatcher.pass_on(&lines, is_request),
                     Item::Rotate => dispatcher.rotate(),
                     Item::Reopen => dispatcher.reopen(),
                 };
