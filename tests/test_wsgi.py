@@ -251,6 +251,18 @@ def test_close_is_called_when_the_client_leaves(probe):
     assert http.get(probe.http, "/one").body == b"one piece"
 
 
+@own
+def test_the_end_of_the_connection_comes_with_the_last_bytes_and_not_after_close(probe):
+    name = f"late-{random.random()}"
+    with connect(probe.http, 20) as link:
+        link.sendall(encode("GET", f"/close_late?name={name}", [("Connection", "close")]))
+        assert b"".join(iter(lambda: link.recv(65536), b"")).endswith(b"\r\n\r\nall of it")
+        assert f"closed {name}" not in http.get(probe.http, "/events").json()
+        link.shutdown(socket.SHUT_WR)
+        http.get(probe.http, "/release")
+        until(lambda: f"closed {name}" in http.get(probe.http, "/events").json(), 15, "close()")
+
+
 @pytest.fixture(scope="module")
 def payload(module_directory):
     path = module_directory / "payload.bin"

@@ -8,6 +8,7 @@ import time
 
 EVENTS = []
 LOCK = threading.Lock()
+RELEASED = threading.Event()
 ROUTES = {}
 
 
@@ -365,6 +366,29 @@ def close(environ, start_response):
 
         return environ["wsgi.file_wrapper"](Wrapped())
     return Closing(name, [b"a", b"b"])
+
+
+class ClosedLate(Closing):
+    """An iterable of one piece whose `close()` waits for `/release`."""
+
+    def __len__(self):
+        return 1
+
+    def close(self):
+        RELEASED.wait(30)
+        super().close()
+
+
+@route
+def close_late(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ClosedLate(argument(environ, "name", "x"), [b"all of it"])
+
+
+@route
+def release(environ, start_response):
+    RELEASED.set()
+    return answer(start_response, "released")
 
 
 @route

@@ -48,6 +48,8 @@ pub(crate) enum Next {
     Linger,
     /// The connection closes.
     Close,
+    /// The same; our side has closed with the last byte.
+    Closed,
 }
 
 /// State of one connection.
@@ -58,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) listener: u16,
     pub(crate) peer: Peer,
     pub(crate) phase: Phase,
+    /// The poller knows it.
+    pub(crate) watched: bool,
     /// The socket may hold bytes to read: set by an event, cleared when a read finds it empty.
     pub(crate) readable: bool,
     /// The peer has closed its sending side.
@@ -114,6 +118,7 @@ impl Connection {
             listener,
             peer,
             phase: Phase::Reading,
+            watched: false,
             readable: true,
             hangup: false,
             records: None,

@@ -126,7 +126,10 @@ impl Reactor {
             return;
         }
         if connection.gone.load(Relaxed) {
-            self.site.slot.add(Counter::Aborted, 1);
+            // With both sides closed the socket looks broken, but the client has its answer.
+            if next != Next::Closed {
+                self.site.slot.add(Counter::Aborted, 1);
+            }
             return self.close(slot);
         }
         self.answer(slot, next);
@@ -190,10 +193,12 @@ impl Reactor {
     fn go_on(&mut self, slot: usize, next: Next) {
         match next {
             Next::Read => self.await_request(slot),
-            Next::Close if !self.connections[slot].readable && self.connections[slot].input.is_empty() => {
+            Next::Close | Next::Closed
+                if !self.connections[slot].readable && self.connections[slot].input.is_empty() =>
+            {
                 self.close(slot);
             }
-            Next::Close | Next::Linger => self.linger(slot),
+            Next::Close | Next::Closed | Next::Linger => self.linger(slot),
         }
     }
 

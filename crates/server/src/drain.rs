@@ -7,7 +7,6 @@ use crate::Ending;
 use crate::connection::{Connection, Next, Peer, Phase};
 use crate::pace::Patience;
 use crate::reactor::Reactor;
-use crate::site::Token;
 use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
 use margrave_stats::scoreboard::{Counter, WorkerState};
 use margrave_sys::channel::Channel;
@@ -151,6 +150,7 @@ impl Reactor {
         for number in (0u16..).take(self.site.listeners.len()) {
             self.accept(number, most);
         }
+        self.resume();
         // The master has ended this channel where a whole generation leaves; what was passed before is still in it.
         while self.handle_adoption() {}
         let _ = self.site.poller.delete(&self.site.adoption);
@@ -265,21 +265,13 @@ impl Reactor {
             input: connection.input.clone(),
             client: connection.client,
         };
-        // The receiver holds the same open socket, so closing ours would not end our watch on it.
-        let _ = self.site.poller.delete(&*connection.fd);
-        if send(&adopted, connection.fd.as_fd()) {
+        self.unwatch(slot);
+        if send(&adopted, self.connections[slot].fd.as_fd()) {
             self.close(slot);
             return true;
         }
         // Its queue is full or it has gone: keep the connection.
-        let connection = &self.connections[slot];
-        let token = Token::Connection {
-            slot: u32::try_from(slot).unwrap_or(u32::MAX),
-            generation: connection.generation,
-        };
-        if self.site.poller.add_connection(&*connection.fd, token.encode()).is_err() {
-            self.close(slot);
-        }
+        self.watch(slot);
         false
     }
 

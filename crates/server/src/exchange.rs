@@ -104,6 +104,10 @@ pub struct Exchange<'a> {
     stage: Stage,
     /// Bytes are with the reactor, so later ones must queue behind them.
     behind: bool,
+    /// What is sent next ends answer and connection.
+    is_last: bool,
+    /// Our side of the connection has closed with it.
+    closed: bool,
     gone: bool,
     log_always: bool,
     failed: bool,
@@ -134,6 +138,8 @@ impl<'a> Exchange<'a> {
             encoder: ResponseEncoder::new(dialect, &work.request),
             stage: Stage::Open,
             behind: work.is_behind,
+            is_last: false,
+            closed: false,
             work,
             scratch,
             gone,
@@ -242,6 +248,7 @@ impl<'a> Exchange<'a> {
         }
         self.pieces += 1;
         let chunk = self.encoder.chunk(data.len() as u64);
+        self.is_last = self.encoder.is_whole() && self.closes();
         let data = &data[..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.len())];
         let prefix = if data.is_empty() { &[][..] } else { &chunk.prefix[..] };
         let suffix = if data.is_empty() { &[][..] } else { chunk.suffix };
@@ -392,11 +399,22 @@ impl<'a> Exchange<'a> {
         let keep_alive = match self.work.record_id {
             Some(id) => self.finish_records(id, end.short),
             None => {
+                self.is_last = !end.short && self.closes();
                 let _ = self.send_with_head(&[], &[], end.tail);
                 end.keep_alive
             }
         };
-        self.stage = Stage::Over(if keep_alive && !self.gone { Next::Read } else { Next::Close });
+        self.stage = Stage::Over(match (keep_alive && !self.gone, self.closed) {
+            (true, _) => Next::Read,
+            (false, true) => Next::Closed,
+            (false, false) => Next::Close,
+        });
+    }
+
+    /// The connection ends with this answer, and TCP can say so in the packet of its last bytes.
+    fn closes(&self) -> bool {
+        let by_port = !self.shared.site.listeners[usize::from(self.work.listener)].port.is_empty();
+        by_port && !self.encoder.keep_alive() && !self.work.is_live && self.work.record_id.is_none()
     }
 
     /// Ends an answer in records, except a short one, which must not pass for a complete one. Says whether the
@@ -652,8 +670,11 @@ impl<'a> Exchange<'a> {
         }
         let mut sent = 0;
         if !self.behind {
-            sent = match send_now(self.work.fd.as_fd(), pieces) {
-                Ok(count) if count == total => return Ok(Written::Done),
+            sent = match send_now(self.work.fd.as_fd(), pieces, self.is_last) {
+                Ok(count) if count == total => {
+                    self.closed = self.is_last;
+                    return Ok(Written::Done);
+                }
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(_) => {
@@ -721,12 +742,11 @@ impl<'a> Exchange<'a> {
     }
 }
 
-fn send_now(connection: BorrowedFd<'_>, pieces: &[&[u8]]) -> io::Result<usize> {
+fn send_now(connection: BorrowedFd<'_>, pieces: &[&[u8]], is_last: bool) -> io::Result<usize> {
+    let slices = || pieces.iter().map(|piece| IoSlice::new(piece)).collect::<Vec<_>>();
     match pieces {
+        _ if is_last => net::send_last(connection, &slices()),
         [one] => net::send(connection, one),
-        several => {
-            let slices: Vec<IoSlice<'_>> = several.iter().map(|piece| IoSlice::new(piece)).collect();
-            net::send_vectored(connection, &slices)
-        }
+        _ => net::send_vectored(connection, &slices()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::connection::{Peer, Phase};
 use crate::reactor::{Reactor, Work};
-use crate::site::{Site, Token};
+use crate::site::Site;
 use margrave_lifecycle::message::{Passed, ToFellow, decode, encode};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::{clock, net};
@@ -86,8 +86,7 @@ impl Reactor {
             head_len: u32::try_from(work.request.head_len).unwrap_or(u32::MAX),
             body: work.body.in_memory().unwrap_or_default().to_vec(),
         };
-        // The receiver holds the same open socket, so closing ours would not end our watch on it.
-        let _ = site.poller.delete(&*work.fd);
+        self.unwatch(work.slot);
         let packet = encode(&ToFellow::Request(Box::new(passed)));
         let sent = packet.is_ok_and(|packet| fellows.send(worker, &packet, work.fd.as_fd()).is_ok());
         if sent {
@@ -96,11 +95,7 @@ impl Reactor {
             self.recycle(work.request);
             return Ok(());
         }
-        let slot = u32::try_from(work.slot).unwrap_or(u32::MAX);
-        let token = Token::Connection { slot, generation: work.generation };
-        if site.poller.add_connection(&*work.fd, token.encode()).is_err() {
-            work.gone.store(true, Relaxed);
-        }
+        self.watch(work.slot);
         Err(work)
     }
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 /// Bytes one read can take.
 const READ_BUFFER: usize = 64 * 1024;
-/// Connections accepted for one event, so that workers share a burst.
+/// Connections accepted for one event at most, so that workers share a burst.
 const ACCEPTS: usize = 4;
 /// Accepted connections wait this long before accepting is tried again when descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -82,6 +82,14 @@ pub(crate) struct Reactor {
     // Boxed, because they travel to a thread and back.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
+    /// Connections that nobody has polled for yet: slot, generation, and when they were looked at last.
+    unwatched: Vec<(usize, u32, Duration)>,
+    /// Threads that are in a poll.
+    pollers: usize,
+    /// Polls so far, the one that last found a connection to accept, and how many the next such one may take.
+    polls: u64,
+    accepted: u64,
+    accepts: usize,
     pub(crate) recent: Recent,
     /// Small static files that are asked for again and again.
     pub(crate) files: Memory,
@@ -117,6 +125,11 @@ impl Reactor {
             scratch: vec![0; READ_BUFFER].into_boxed_slice(),
             resumed: Vec::new(),
             pool: Vec::new(),
+            unwatched: Vec::new(),
+            pollers: 0,
+            polls: 0,
+            accepted: 0,
+            accepts: 1,
             recent: Recent::default(),
             files,
             live: 0,
@@ -209,6 +222,7 @@ impl Reactor {
     /// What happened, batch by batch. Afterwards `ready` may hold requests.
     pub(crate) fn handle_events(&mut self, events: &Events) {
         self.now = clock::monotonic();
+        self.polls += 1;
         if let Some(fellows) = &self.site.fellows {
             fellows.note_poll(self.site.worker, self.now);
         }
@@ -219,10 +233,16 @@ impl Reactor {
         self.resume();
     }
 
-    /// Reads on in connections whose answer went out while events were handled.
+    /// Reads on in connections whose answer went out while events were handled, and in those that are new.
     pub(crate) fn resume(&mut self) {
-        while let Some(slot) = self.resumed.pop() {
-            self.read_on(slot);
+        while !self.resumed.is_empty() {
+            let mut resumed = std::mem::take(&mut self.resumed);
+            for slot in resumed.drain(..) {
+                self.read_on(slot);
+            }
+            if self.resumed.is_empty() {
+                self.resumed = resumed;
+            }
         }
     }
 
@@ -234,7 +254,7 @@ impl Reactor {
             // An event of the batch in which the worker stopped accepting: the drain has looked at what waits.
             Token::Listener(_) if !self.accepting => {}
             Token::Listener(number) => {
-                self.accept(number, ACCEPTS);
+                self.accept_some(number);
                 self.queue_up(number);
             }
             Token::Waker => self.handle_wake(),
@@ -275,7 +295,15 @@ impl Reactor {
         }
     }
 
-    /// Accepts up to `most` connections that wait on a listener.
+    /// Accepts one connection, more when there were some at the last poll too: asking in vain costs as much as a poll.
+    fn accept_some(&mut self, number: u16) {
+        let goes_on = self.polls <= self.accepted + 1;
+        self.accepts = if goes_on { (self.accepts * 2).min(ACCEPTS) } else { 1 };
+        self.accepted = self.polls;
+        self.accept(number, self.accepts);
+    }
+
+    /// Accepts up to `most` connections that wait on a listener; [`Self::resume`] reads from them.
     pub(crate) fn accept(&mut self, number: u16, most: usize) {
         let site = Arc::clone(&self.site);
         let Some(listener) = site.listeners.get(usize::from(number)) else { return };
@@ -285,9 +313,8 @@ impl Reactor {
                     self.site.slot.add(Counter::Accepted, 1);
                     let Some(fd) = self.give_away(fd, number) else { continue };
                     let peer = Peer::new(address, site.trusts(address));
-                    if let Some(slot) = self.insert(fd, number, peer) {
-                        self.pump(slot);
-                    }
+                    let slot = self.insert(fd, number, peer);
+                    self.resumed.extend(slot);
                 }
                 Err(error) => return self.handle_accept_error(&error),
             }
@@ -305,14 +332,10 @@ impl Reactor {
         self.accept_again = Some(self.now + ACCEPT_PAUSE);
     }
 
-    /// Takes over a connection and watches it.
+    /// Takes over a connection, to be watched from the next poll on.
     pub(crate) fn insert(&mut self, fd: OwnedFd, listener: u16, peer: Peer) -> Option<usize> {
         self.next_generation = (self.next_generation + 1) % u32::MAX;
         let generation = self.next_generation;
-        let entry = self.connections.vacant_entry();
-        let slot = entry.key();
-        let token = Token::Connection { slot: u32::try_from(slot).ok()?, generation };
-        self.site.poller.add_connection(&fd, token.encode()).ok()?;
         let site = &self.site;
         let settings = site.listeners.get(usize::from(listener))?;
         let mut connection =
@@ -320,7 +343,8 @@ impl Reactor {
         connection.records = settings.has_records().then(|| Box::new(Decoder::new(site.capacity)));
         connection.awaits_proxy =
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
-        entry.insert(connection);
+        let slot = self.connections.insert(connection);
+        self.watch(slot);
         self.site.slot.add(Counter::Connections, 1);
         if let Some(fellows) = &self.site.fellows {
             fellows.note_taken(self.site.worker);
@@ -337,14 +361,66 @@ impl Reactor {
         connection.generation = generation;
         connection.gone = Arc::default();
         connection.inflow = None;
-        let token = Token::Connection { slot: u32::try_from(slot).unwrap_or(u32::MAX), generation };
-        let poller = &self.site.poller;
-        let watched = poller
-            .delete(&*connection.fd)
-            .and_then(|()| poller.add_connection(&*connection.fd, token.encode()));
-        if watched.is_err() {
-            self.close(slot);
+        self.unwatch(slot);
+        self.watch(slot);
+    }
+
+    /// Watches a connection from the next poll on: one that is answered and closed before costs the poller nothing.
+    pub(crate) fn watch(&mut self, slot: usize) {
+        self.unwatched.push((slot, self.connections[slot].generation, self.now));
+        if self.pollers > 0 {
+            self.watch_new();
         }
+    }
+
+    /// Looks once more into new connections that were empty, when there has been other work since then.
+    pub(crate) fn look_again(&mut self) {
+        for index in 0..self.unwatched.len() {
+            let (slot, generation, looked) = self.unwatched[index];
+            let found = self.connections.get_mut(slot).filter(|found| found.generation == generation);
+            if let Some(connection) = found.filter(|found| found.phase == Phase::Reading && looked < self.now)
+            {
+                connection.readable = true;
+                self.resumed.push(slot);
+            }
+        }
+        self.resume();
+    }
+
+    fn watch_new(&mut self) {
+        while let Some((slot, generation, _)) = self.unwatched.pop() {
+            let found = self.connections.get_mut(slot);
+            let Some(connection) = found.filter(|found| found.generation == generation && !found.watched)
+            else {
+                continue;
+            };
+            let token = Token::Connection { slot: u32::try_from(slot).unwrap_or(u32::MAX), generation };
+            connection.watched = self.site.poller.add_connection(&*connection.fd, token.encode()).is_ok();
+            if !connection.watched {
+                connection.gone.store(true, Relaxed);
+                self.close(slot);
+            }
+        }
+    }
+
+    /// Ends the watch on a connection that another process may get, which holds the same open socket: closing ours
+    /// would not end it.
+    pub(crate) fn unwatch(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        if std::mem::take(&mut connection.watched) {
+            let _ = self.site.poller.delete(&*connection.fd);
+        }
+    }
+
+    /// A thread is about to poll, without the lock.
+    pub(crate) fn begin_poll(&mut self) {
+        self.watch_new();
+        self.pollers += 1;
+    }
+
+    /// It has the lock again.
+    pub(crate) fn end_poll(&mut self) {
+        self.pollers -= 1;
     }
 
     /// Forgets a connection; the socket closes with its last owner.

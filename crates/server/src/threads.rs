@@ -194,20 +194,25 @@ impl ThreadLoop<'_> {
         reactor
     }
 
-    /// One step of a thread that does not lead: run what is ready, take a lead nobody needs elsewhere, or rest.
+    /// One step of a thread that does not lead: take a lead that nobody needs elsewhere, run what is ready, or rest.
+    ///
+    /// The lead comes first: the watcher took it from a thread that was stuck, and as long as it leads, everything that
+    /// arrives wakes it beside the thread that runs.
     fn follow<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
     where
         Self: 'r,
     {
-        if let Some(work) = reactor.ready.pop_front() {
-            return self.serve(reactor, work);
-        }
         if reactor.roles.role == Role::Watcher && !reactor.roles.is_eager() {
             reactor.roles.role = Role::Lead(self.thread);
             reactor.roles.sequence += 1;
-            // The watcher may sit in a poll: it must see that it does not lead any more.
-            self.shared.site.waker.wake();
+            if reactor.roles.watcher_polls {
+                // It must see that it does not lead any more.
+                self.shared.site.waker.wake();
+            }
             return reactor;
+        }
+        if let Some(work) = reactor.ready.pop_front() {
+            return self.serve(reactor, work);
         }
         reactor.roles.rest(self.thread);
         if reactor.roles.role == Role::Watcher && reactor.is_deaf() {
@@ -228,10 +233,15 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
+        reactor.look_again();
+        if !reactor.ready.is_empty() {
+            return reactor;
+        }
         reactor.listen_if(true);
         let timeout = reactor.poll_timeout();
         let long_log = reactor.log.len() > LOG_BATCH;
         let can_help = reactor.is_accepting();
+        reactor.begin_poll();
         drop(reactor);
         let poller = &self.shared.site.poller;
         // Polling fails only when its descriptor is not ours any more, and then there are no events either.
@@ -249,6 +259,7 @@ impl ThreadLoop<'_> {
             claimed = can_help && self.shared.site.withdraw_help();
         }
         let mut reactor = self.shared.lock();
+        reactor.end_poll();
         reactor.handle_offer_over(claimed);
         reactor.handle_events(&self.events);
         if reactor.roles.role != Role::Lead(self.thread) {

@@ -143,6 +143,7 @@ impl Watcher<'_> {
             let timeout = if reactor.ready.is_empty() { timeout } else { QUICK_TICK };
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             reactor.roles.watcher_polls = true;
+            reactor.begin_poll();
             drop(reactor);
             self.shared.write_log(&mut self.log);
             if can_help {
@@ -152,6 +153,7 @@ impl Watcher<'_> {
             let claimed = can_help && self.shared.site.withdraw_help();
             reactor = self.shared.lock();
             reactor.roles.watcher_polls = false;
+            reactor.end_poll();
             reactor.handle_offer_over(claimed);
             reactor.handle_events(&self.events);
         }

@@ -406,7 +406,19 @@ pub fn send_vectored(connection: BorrowedFd<'_>, pieces: &[io::IoSlice<'_>]) -> 
     send_pieces(connection, pieces, SendFlags::NOSIGNAL)
 }
 
-/// The same when a file follows at once: the bytes may wait for it, so that they share a packet.
+/// Sends the last bytes of a connection, and when the socket takes them all, the end of our side in the same packet.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_last(connection: BorrowedFd<'_>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    let count = send_before_file(connection, pieces)?;
+    if count == pieces.iter().map(|piece| piece.len()).sum::<usize>() {
+        shutdown_write(connection);
+    }
+    Ok(count)
+}
+
+/// Like [`send_vectored`] when a file follows at once: the bytes may wait for it, so that they share a packet.
 ///
 /// # Errors
 /// As [`send`].

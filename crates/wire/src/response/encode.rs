@@ -151,6 +151,11 @@ impl ResponseEncoder {
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
+    /// The whole body of the announced length has been given.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.framing == Framing::Length(0)
+    }
     /// The answer has no body: nothing that the application yields is sent.
     #[must_use]
     pub fn is_bodyless(&self) -> bool {
