@@ -28,15 +28,15 @@ def encode(pairs, body=b""):
 
 def decode(data):
     """What came on the standard output of the request; fails when its end did not come."""
-    output = b""
-    while len(data) >= 8:
-        _, kind, _, length, padding = struct.unpack(">BBHHBx", data[:8])
-        content, data = data[8 : 8 + length], data[8 + length + padding :]
+    output, at = bytearray(), 0
+    while len(data) >= at + 8:
+        _, kind, _, length, padding = struct.unpack_from(">BBHHBx", data, at)
         if kind == STDOUT:
-            output += content
+            output += data[at + 8 : at + 8 + length]
         if kind == END:
-            return output
-    raise Broken(f"no end of the request after {output!r}")
+            return bytes(output)
+        at += 8 + length + padding
+    raise Broken(f"no end of the request after {bytes(output)!r}")
 
 
 def as_response(output):

@@ -2,6 +2,8 @@
 
 use crate::connection::{Next, Phase};
 use crate::drain::Passing;
+use crate::kept::Kept;
+use crate::output::{Output, Unsent};
 use crate::reactor::{Reactor, Work};
 use crate::role::Role;
 use margrave_stats::scoreboard::Counter;
@@ -18,7 +20,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What an application's thread leaves to the reactor.
 pub(crate) enum Rest<'a> {
     Bytes(&'a [u8]),
-    Owned(Vec<u8>),
+    Kept(Kept),
+    Unsent(Unsent),
     File {
         file: Arc<File>,
         offset: u64,
@@ -43,7 +46,8 @@ impl Reactor {
         }
         match rest {
             Rest::Bytes(bytes) => connection.output.push(bytes),
-            Rest::Owned(bytes) => connection.output.push(&bytes),
+            Rest::Kept(kept) => connection.output.push_kept(kept),
+            Rest::Unsent(unsent) => connection.output.push_back(unsent),
             Rest::File { file, offset, length } => connection.output.push_file(file, offset, length),
             Rest::RecordedFile { file, offset, length, id } => {
                 connection.output.push_recorded_file(file, offset, length, id);
@@ -90,9 +94,9 @@ impl Reactor {
     }
 
     /// Takes what a running request's client has not taken out of memory. `None` when the client has gone.
-    pub(crate) fn take_back(&mut self, work: &Work) -> Option<Vec<u8>> {
+    pub(crate) fn take_back(&mut self, work: &Work) -> Option<Unsent> {
         self.owed(work)?;
-        Some(self.connections.get_mut(work.slot)?.output.take_last())
+        Some(self.connections.get_mut(work.slot)?.output.take_back())
     }
 
     /// A thread that is about to wait for a client must not keep the others waiting.
@@ -185,7 +189,7 @@ impl Reactor {
     pub(crate) fn give_up_on(&mut self, slot: usize) {
         let connection = &mut self.connections[slot];
         connection.gone.store(true, Relaxed);
-        connection.output = crate::output::Output::default();
+        connection.output = Output::default();
         connection.deadline = Duration::MAX;
         self.roles.wake_waiter(slot);
     }

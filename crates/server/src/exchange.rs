@@ -8,9 +8,11 @@ use crate::connection::Next;
 use crate::date::with_date;
 use crate::deadline::OVERDUE_STATUS;
 use crate::delivery::Rest;
+use crate::kept::Owner;
 use crate::lane::Right;
 use crate::live::{Arrived, BodyFault};
 use crate::log::Line;
+use crate::part::{NOTHING, Part, send_now};
 use crate::reactor::{Reactor, Work};
 use crate::records;
 use crate::role::Waiter;
@@ -19,12 +21,12 @@ use crate::threads::Shared;
 use margrave_stats::histogram::{self, Measure};
 use margrave_stats::scoreboard::{Counter, ThreadWord};
 use margrave_sys::net;
-use margrave_wire::fastcgi::{self, Kind};
+use margrave_wire::fastcgi::{self, CONTENT_MAX, Kind};
 use margrave_wire::http1::reason;
 use margrave_wire::{Known, Request, ResponseEncoder, ResponseError};
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A body up to this size is copied behind its head, which is cheaper than a second piece in the system call.
@@ -242,16 +244,38 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// [`SendError::Gone`] when nobody reads any more; [`SendError::NoHead`] before `start`.
     pub fn write(&mut self, data: &[u8]) -> Result<Written, SendError> {
+        self.write_part(data.into())
+    }
+
+    /// As [`Self::write`]; a large rest that the socket does not take is not copied. `keep` gives an owner of `data`.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_kept(&mut self, data: &[u8], keep: &dyn Fn() -> Owner) -> Result<Written, SendError> {
+        self.write_part(Part::of(data, Some(keep)))
+    }
+
+    /// Whether blocks that exist already may stay in memory beyond `write_buffer`, so that their thread need not wait.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        !self.keeps_too_much() || !self.may_spill(&self.shared.lock())
+    }
+
+    fn keeps_too_much(&self) -> bool {
+        self.shared.site.kept.bytes() as u64 > self.shared.site.http.write_file
+    }
+
+    fn write_part(&mut self, data: Part<'_>) -> Result<Written, SendError> {
         self.may_write()?;
-        if data.is_empty() {
+        if data.bytes.is_empty() {
             return Ok(Written::Done);
         }
         self.pieces += 1;
-        let chunk = self.encoder.chunk(data.len() as u64);
+        let chunk = self.encoder.chunk(data.bytes.len() as u64);
         self.is_last = self.encoder.is_whole() && self.closes();
-        let data = &data[..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.len())];
-        let prefix = if data.is_empty() { &[][..] } else { &chunk.prefix[..] };
-        let suffix = if data.is_empty() { &[][..] } else { chunk.suffix };
+        let data = data.cut(0..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.bytes.len()));
+        let framed = !data.bytes.is_empty();
+        let (prefix, suffix) = if framed { (&chunk.prefix[..], chunk.suffix) } else { (&[][..], &[][..]) };
         self.send_with_head(prefix, data, suffix)
     }
 
@@ -273,9 +297,9 @@ impl<'a> Exchange<'a> {
             return Ok(Written::Done);
         }
         let (prefix, suffix) = (chunk.prefix.to_vec(), chunk.suffix);
-        self.send_with_head(&prefix, &[], &[])?;
+        self.send_with_head(&prefix, NOTHING, &[])?;
         self.send_file_bytes(file, offset, chunk.take)?;
-        if suffix.is_empty() { Ok(self.fullness()) } else { self.send_with_head(&[], &[], suffix) }
+        if suffix.is_empty() { Ok(self.fullness()) } else { self.send_with_head(&[], NOTHING, suffix) }
     }
 
     /// Waits until the body has `wanted` unread bytes, or all that there will be. Call detached: it blocks.
@@ -356,7 +380,7 @@ impl<'a> Exchange<'a> {
         let low = self.shared.site.http.write_buffer / 2;
         let mut reactor = self.shared.lock();
         let recallable = self.may_spill(&reactor);
-        let mut spills = recallable && reactor.roles.is_crowded();
+        let mut spills = recallable && (reactor.roles.is_crowded() || self.keeps_too_much());
         reactor.roles.wait_for(Waiter { slot: self.work.slot, thread: self.thread, recallable });
         reactor.give_lead_away(self.thread);
         let owed = loop {
@@ -374,8 +398,8 @@ impl<'a> Exchange<'a> {
         let files_owed = reactor.owes_files(self.work);
         drop(reactor);
         self.gone |= owed.is_none();
-        if let Some(bytes) = unsent {
-            let rest = self.spill.store(bytes, files_owed, &self.shared.site.log);
+        if let Some(unsent) = unsent {
+            let rest = self.spill.store(unsent, files_owed, &self.shared.site.log);
             self.gone |= self.shared.lock().leave(self.work.slot, self.work.generation, rest).is_none();
         }
         if self.gone { Err(SendError::Gone) } else { Ok(()) }
@@ -400,7 +424,7 @@ impl<'a> Exchange<'a> {
             Some(id) => self.finish_records(id, end.short),
             None => {
                 self.is_last = !end.short && self.closes();
-                let _ = self.send_with_head(&[], &[], end.tail);
+                let _ = self.send_with_head(&[], NOTHING, end.tail);
                 end.keep_alive
             }
         };
@@ -427,7 +451,7 @@ impl<'a> Exchange<'a> {
         if !short {
             records::encode_answer_end(id, u32::from(self.failed), &mut tail);
         }
-        let _ = self.send_in_records(id, &[], &tail);
+        let _ = self.send_in_records(id, NOTHING, &tail);
         !short && self.work.request.keep_alive && !self.shared.site.closing.load(Relaxed)
     }
 
@@ -463,7 +487,7 @@ impl<'a> Exchange<'a> {
                 if !by_port && !self.work.request.keep_alive {
                     tail.extend_from_slice(records::NO_RECORD);
                 }
-                let _ = self.send_in_records(id, &[], &tail);
+                let _ = self.send_in_records(id, NOTHING, &tail);
             }
             if self.encoder.ends_by_close() {
                 net::reset_on_close(self.work.fd.as_fd());
@@ -599,7 +623,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends the head if it is still held back, then the pieces, in one system call where possible.
-    fn send_with_head(&mut self, prefix: &[u8], data: &[u8], suffix: &[u8]) -> Result<Written, SendError> {
+    fn send_with_head(&mut self, prefix: &[u8], data: Part<'_>, suffix: &[u8]) -> Result<Written, SendError> {
         if let Some(id) = self.work.record_id {
             debug_assert!(prefix.is_empty() && suffix.is_empty(), "records are the only framing");
             return self.send_in_records(id, data, &[]);
@@ -610,47 +634,47 @@ impl<'a> Exchange<'a> {
         }
         self.stage = Stage::HeadSent;
         out.extend_from_slice(prefix);
-        let result = if data.len() <= COPIED_BODY {
-            out.extend_from_slice(data);
+        let result = if data.bytes.len() <= COPIED_BODY {
+            out.extend_from_slice(data.bytes);
             out.extend_from_slice(suffix);
-            self.send_pieces(&[&out])
+            self.send_parts(&[out[..].into()])
         } else {
-            self.send_pieces(&[&out, data, suffix])
+            self.send_parts(&[out[..].into(), data, suffix.into()])
         };
         self.scratch.out = out;
         result
     }
 
     /// The same in FastCGI's records; `tail` are records that follow.
-    fn send_in_records(&mut self, id: u16, data: &[u8], tail: &[u8]) -> Result<Written, SendError> {
+    fn send_in_records(&mut self, id: u16, data: Part<'_>, tail: &[u8]) -> Result<Written, SendError> {
         let mut framed = std::mem::take(&mut self.scratch.framed);
         framed.clear();
-        let mut data = data;
+        let mut begun = 0;
         if std::mem::replace(&mut self.stage, Stage::HeadSent) != Stage::HeadSent {
-            let (first, rest) = data.split_at(data.len().min(COPIED_BODY));
-            self.scratch.out.extend_from_slice(first);
+            begun = data.bytes.len().min(COPIED_BODY);
+            self.scratch.out.extend_from_slice(&data.bytes[..begun]);
             fastcgi::encode_stream(Kind::Stdout, id, &self.scratch.out, &mut framed);
-            data = rest;
         }
         let mut result = Ok(Written::Done);
-        for piece in data.chunks(fastcgi::CONTENT_MAX) {
-            fastcgi::encode_stream(Kind::Stdout, id, piece, &mut framed);
-            result = self.send_pieces(&[&framed]);
+        while begun < data.bytes.len() && result.is_ok() {
+            let end = data.bytes.len().min(begun + CONTENT_MAX);
+            let (header, padding) =
+                fastcgi::frame(Kind::Stdout, id, u16::try_from(end - begun).unwrap_or(u16::MAX));
+            framed.extend_from_slice(&header);
+            result = self.send_parts(&[framed[..].into(), data.cut(begun..end), padding.into()]);
             framed.clear();
-            if result.is_err() {
-                break;
-            }
+            begun = end;
         }
         framed.extend_from_slice(tail);
         if !framed.is_empty() && result.is_ok() {
-            result = self.send_pieces(&[&framed]);
+            result = self.send_parts(&[framed[..].into()]);
         }
         self.scratch.framed = framed;
         result
     }
 
-    fn send_pieces(&mut self, pieces: &[&[u8]]) -> Result<Written, SendError> {
-        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    fn send_parts(&mut self, parts: &[Part<'_>]) -> Result<Written, SendError> {
+        let total: usize = parts.iter().map(|part| part.bytes.len()).sum();
         if total == 0 {
             return Ok(Written::Done);
         }
@@ -659,18 +683,18 @@ impl<'a> Exchange<'a> {
             self.gone = true;
             return Err(SendError::Gone);
         }
-        let result = self.send_or_leave(pieces, total);
+        let result = self.send_or_leave(parts, total);
         self.shared.site.lanes[self.thread].end_sending();
         result
     }
 
-    fn send_or_leave(&mut self, pieces: &[&[u8]], total: usize) -> Result<Written, SendError> {
+    fn send_or_leave(&mut self, parts: &[Part<'_>], total: usize) -> Result<Written, SendError> {
         if self.behind && self.shared.lock().owes_nothing(self.work) {
             self.behind = false;
         }
         let mut sent = 0;
         if !self.behind {
-            sent = match send_now(self.work.fd.as_fd(), pieces, self.is_last) {
+            sent = match send_now(self.work.fd.as_fd(), parts, self.is_last) {
                 Ok(count) if count == total => {
                     self.closed = self.is_last;
                     return Ok(Written::Done);
@@ -686,11 +710,12 @@ impl<'a> Exchange<'a> {
         self.behind = true;
         let mut reactor = self.shared.lock();
         let mut owed = Some(0);
-        for piece in pieces {
-            let skipped = sent.min(piece.len());
+        for part in parts {
+            let skipped = sent.min(part.bytes.len());
             sent -= skipped;
-            if skipped < piece.len() {
-                owed = reactor.leave(self.work.slot, self.work.generation, Rest::Bytes(&piece[skipped..]));
+            if skipped < part.bytes.len() {
+                let rest = part.rest(skipped, &self.shared.site.kept);
+                owed = reactor.leave(self.work.slot, self.work.generation, rest);
             }
         }
         drop(reactor);
@@ -739,14 +764,5 @@ impl<'a> Exchange<'a> {
             Some(owed) if owed > self.shared.site.http.write_buffer => Ok(Written::Full),
             Some(_) => Ok(Written::Done),
         }
-    }
-}
-
-fn send_now(connection: BorrowedFd<'_>, pieces: &[&[u8]], is_last: bool) -> io::Result<usize> {
-    let slices = || pieces.iter().map(|piece| IoSlice::new(piece)).collect::<Vec<_>>();
-    match pieces {
-        _ if is_last => net::send_last(connection, &slices()),
-        [one] => net::send(connection, one),
-        _ => net::send_vectored(connection, &slices()),
     }
 }

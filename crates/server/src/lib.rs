@@ -17,12 +17,14 @@ mod exchange;
 mod fellows;
 mod files;
 mod intake;
+mod kept;
 mod lane;
 mod live;
 mod log;
 mod log_writer;
 mod output;
 mod pace;
+mod part;
 mod passing;
 mod proxied;
 mod reactor;
@@ -38,6 +40,7 @@ mod watcher;
 pub use body::Body;
 pub use exchange::{Exchange, SendError, Written};
 pub use fellows::Fellows;
+pub use kept::{COPIED, Owner};
 pub use live::BodyFault;
 pub use threads::Server;
 
@@ -56,6 +59,8 @@ pub trait Executor {
     fn detach(&mut self);
     /// Runs one request, attached. Ends it with [`Exchange::finish`] or [`Exchange::fail`].
     fn handle(&mut self, exchange: &mut Exchange<'_>);
+    /// Frees, attached, the blocks that answers have let go of ([`Owner`]).
+    fn release(&mut self);
 }
 
 /// What can be done about a thread whose request has passed its deadline. Called without the GIL, from the

@@ -1,5 +1,6 @@
 //! Response bytes that the socket has not taken yet, in order, with their number.
 
+use crate::kept::Kept;
 use crate::pace::{Pace, Patience};
 use margrave_sys::net;
 use margrave_wire::fastcgi::{self, Kind};
@@ -29,6 +30,10 @@ pub(crate) struct Output {
     pace: Option<Pace>,
 }
 
+/// What was in memory at the end of an output, taken out of it.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent(VecDeque<Piece>);
+
 #[derive(Debug)]
 enum Piece {
     Bytes {
@@ -41,6 +46,8 @@ enum Piece {
         sent: usize,
         end: usize,
     },
+    /// What stays where the application made it.
+    Kept(Kept),
     File {
         file: Arc<File>,
         offset: u64,
@@ -55,6 +62,17 @@ enum Piece {
         record: Vec<u8>,
         sent: usize,
     },
+}
+
+impl Unsent {
+    /// The bytes, piece by piece.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter_map(Piece::in_memory)
+    }
+
+    fn len(&self) -> usize {
+        self.pieces().map(<[u8]>::len).sum()
+    }
 }
 
 impl Output {
@@ -96,19 +114,24 @@ impl Output {
         self.pieces.push_back(Piece::Bytes { bytes: more.to_vec(), sent: 0 });
     }
 
+    /// Adds what stays where the application made it.
+    pub(crate) fn push_kept(&mut self, kept: Kept) {
+        self.buffered += kept.bytes().len();
+        self.pieces.push_back(Piece::Kept(kept));
+    }
+
     /// Takes back the bytes in memory that would be sent last.
-    pub(crate) fn take_last(&mut self) -> Vec<u8> {
-        match self.pieces.pop_back() {
-            Some(Piece::Bytes { mut bytes, sent }) => {
-                bytes.drain(..sent);
-                self.buffered -= bytes.len();
-                bytes
-            }
-            other => {
-                self.pieces.extend(other);
-                Vec::new()
-            }
-        }
+    pub(crate) fn take_back(&mut self) -> Unsent {
+        let theirs = self.pieces.iter().rposition(|piece| !piece.is_buffered()).map_or(0, |place| place + 1);
+        let unsent = Unsent(self.pieces.split_off(theirs));
+        self.buffered -= unsent.len();
+        unsent
+    }
+
+    /// Adds again what was taken back.
+    pub(crate) fn push_back(&mut self, unsent: Unsent) {
+        self.buffered += unsent.len();
+        self.pieces.extend(unsent.0);
     }
 
     /// Parts of files are owed.
@@ -194,17 +217,12 @@ impl Output {
         };
         let mut left = count;
         while let Some(piece) = self.pieces.front_mut().filter(|_| left > 0) {
-            let (sent, end) = match piece {
-                Piece::Bytes { bytes, sent } => (sent, bytes.len()),
-                Piece::Shared { sent, end, .. } => (sent, *end),
-                Piece::File { .. } | Piece::RecordedFile { .. } => break,
-            };
-            let taken = left.min(end - *sent);
-            *sent += taken;
+            let taken = left.min(piece.in_memory().map_or(0, <[u8]>::len));
             left -= taken;
-            if matches!(piece, Piece::Bytes { .. }) {
+            if piece.is_buffered() {
                 self.buffered -= taken;
             }
+            piece.advance(taken);
             if piece.is_done() {
                 self.pieces.pop_front();
             }
@@ -219,14 +237,29 @@ impl Piece {
         match self {
             Self::Bytes { bytes, sent } => Some(&bytes[*sent..]),
             Self::Shared { bytes, sent, end } => Some(&bytes[*sent..*end]),
+            Self::Kept(kept) => Some(kept.bytes()),
             Self::File { .. } | Self::RecordedFile { .. } => None,
+        }
+    }
+
+    /// It counts as held in memory for this connection.
+    fn is_buffered(&self) -> bool {
+        matches!(self, Self::Bytes { .. } | Self::Kept(_))
+    }
+
+    /// So many bytes of a piece in memory have been sent.
+    fn advance(&mut self, taken: usize) {
+        match self {
+            Self::Bytes { sent, .. } | Self::Shared { sent, .. } => *sent += taken,
+            Self::Kept(kept) => kept.advance(taken),
+            Self::File { .. } | Self::RecordedFile { .. } => {}
         }
     }
 
     /// Sends of a piece that is not in memory.
     fn send(&mut self, connection: BorrowedFd<'_>) -> io::Result<usize> {
         match self {
-            Self::Bytes { .. } | Self::Shared { .. } => Ok(0),
+            Self::Bytes { .. } | Self::Shared { .. } | Self::Kept(_) => Ok(0),
             Self::File { file, offset, left } => {
                 let step = usize::try_from(*left).unwrap_or(FILE_STEP).min(FILE_STEP);
                 let count = net::send_file(connection, file, offset, step)?;
@@ -255,6 +288,7 @@ impl Piece {
         match self {
             Self::Bytes { bytes, sent } => *sent == bytes.len(),
             Self::Shared { sent, end, .. } => sent == end,
+            Self::Kept(kept) => kept.bytes().is_empty(),
             Self::File { left, .. } => *left == 0,
             Self::RecordedFile { left, record, sent, .. } => *left == 0 && *sent == record.len(),
         }
@@ -318,13 +352,22 @@ mod tests {
             expected.extend(&shared[part.clone()]);
             output.push_shared(Arc::clone(&shared), part);
         }
+        let tally = Arc::default();
+        for part in [1..200_001, 7..8] {
+            let block: Vec<u8> = (0..250_000u32).map(|number| number as u8).collect();
+            expected.extend(&block[part.clone()]);
+            output.push_kept(Kept::new(Box::new(block), part, &tally));
+        }
+        let unsent = output.take_back();
+        assert_eq!(unsent.len(), 200_001, "up to what is nobody's own");
+        output.push_back(unsent);
         output.push(b"head");
         expected.extend(b"head");
         output.push_file(file, 1_000_000, 2_000_000);
         expected.extend(vec![b'f'; 2_000_000]);
         output.push(b"end");
         expected.extend(b"end");
-        assert_eq!(output.buffered(), 800_007, "shared bytes are nobody's own");
+        assert_eq!(output.buffered(), 1_000_008, "shared bytes are nobody's own");
         let mut arrived = Vec::new();
         let mut buffer = vec![0; 100_000];
         while !output.flush(ours.as_fd()).unwrap() {
@@ -333,7 +376,8 @@ mod tests {
         }
         drop(ours);
         theirs.read_to_end(&mut arrived).unwrap();
-        assert_eq!(output.buffered(), 0);
+        assert_eq!((output.buffered(), tally.bytes()), (0, 0));
+        assert!(tally.take_let_go() && !tally.has_let_go());
         assert!(arrived == expected);
     }
 }

@@ -1,6 +1,7 @@
 //! What does not change while a worker lives: its listeners, limits and descriptors.
 
 use crate::fellows::Fellows;
+use crate::kept::Tally;
 use crate::lane::Lane;
 use crate::log::RequestLog;
 use crate::records;
@@ -95,6 +96,8 @@ pub(crate) struct Site {
     pub(crate) slot: Slot<'static>,
     pub(crate) instance: Slot<'static>,
     pub(crate) log: RequestLog,
+    /// Blocks of answers that are still the application's.
+    pub(crate) kept: Arc<Tally>,
     /// Somebody may look at what the threads are doing.
     pub(crate) shows_requests: bool,
     pub(crate) files: Option<StaticFiles>,
@@ -146,6 +149,7 @@ impl Site {
             slot: own,
             instance: row(scoreboard.words(), layout, 0)?,
             log,
+            kept: Arc::default(),
             files: StaticFiles::new(&settings.static_files),
             watchdog: parts.watchdog,
             http: settings.http.clone(),

@@ -5,6 +5,7 @@
 
 use crate::delivery::Rest;
 use crate::log::RequestLog;
+use crate::output::Unsent;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -32,32 +33,32 @@ impl Spill {
     }
 
     /// Stores bytes; what is then to be sent in their place. `files_owed`: earlier ones may still be in the file.
-    pub(crate) fn store(&mut self, bytes: Vec<u8>, files_owed: bool, log: &RequestLog) -> Rest<'static> {
+    pub(crate) fn store(&mut self, unsent: Unsent, files_owed: bool, log: &RequestLog) -> Rest<'static> {
         if !files_owed {
             // Never the same place twice: what was sent from a file lies in the kernel as pages of that file.
             self.file = None;
             self.end = 0;
         }
-        let (offset, length) = (self.end, bytes.len() as u64);
-        match self.write(&bytes) {
-            Ok(file) => {
-                self.end += length;
-                Rest::File { file, offset, length }
-            }
+        let offset = self.end;
+        match self.write(&unsent) {
+            Ok(file) => Rest::File { file, offset, length: self.end - offset },
             Err(error) => {
                 log.say(format_args!("cannot keep an answer in a file for a slow client: {error}"));
                 self.limit = 0;
-                Rest::Owned(bytes)
+                Rest::Unsent(unsent)
             }
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<Arc<File>> {
+    fn write(&mut self, unsent: &Unsent) -> io::Result<Arc<File>> {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => Arc::clone(self.file.insert(Arc::new(tempfile::tempfile()?))),
         };
-        file.write_all_at(bytes, self.end)?;
+        for bytes in unsent.pieces() {
+            file.write_all_at(bytes, self.end)?;
+            self.end += bytes.len() as u64;
+        }
         Ok(file)
     }
 }

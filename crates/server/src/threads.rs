@@ -176,21 +176,18 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
-        let Some(work) = reactor.ready.pop_front() else { return self.poll(reactor) };
+        let Some(work) = reactor.ready.pop_front() else {
+            return if self.may_release(&reactor) { self.release(reactor) } else { self.poll(reactor) };
+        };
         if reactor.roles.is_eager() {
             reactor.roles.hand_lead_to_watcher();
             let ready = reactor.ready.len();
             reactor.roles.wake_for(ready);
             return self.serve(reactor, work);
         }
-        reactor.roles.sequence += 1;
-        let sequence = reactor.roles.sequence;
-        self.shared.watch.enter(sequence);
-        reactor.roles.rouse_watcher();
-        reactor = self.serve(reactor, work);
-        if reactor.roles.sequence == sequence {
-            self.shared.watch.leave(sequence);
-        }
+        let sequence = self.enter(&mut reactor);
+        let reactor = self.serve(reactor, work);
+        self.leave(&reactor, sequence);
         reactor
     }
 
@@ -213,6 +210,12 @@ impl ThreadLoop<'_> {
         }
         if let Some(work) = reactor.ready.pop_front() {
             return self.serve(reactor, work);
+        }
+        if self.may_release(&reactor) {
+            drop(reactor);
+            self.attach();
+            self.release_kept();
+            return self.shared.lock();
         }
         reactor.roles.rest(self.thread);
         if reactor.roles.role == Role::Watcher && reactor.is_deaf() {
@@ -268,6 +271,47 @@ impl ThreadLoop<'_> {
         reactor
     }
 
+    /// Blocks wait to be freed, and nobody's request can keep the leader from it for long.
+    fn may_release(&self, reactor: &Reactor) -> bool {
+        self.shared.site.kept.has_let_go() && !reactor.roles.anybody_runs()
+    }
+
+    /// Frees the blocks that answers have let go of, watched as one that runs a request.
+    fn release<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    where
+        Self: 'r,
+    {
+        let sequence = self.enter(&mut reactor);
+        drop(reactor);
+        self.attach();
+        self.release_kept();
+        let reactor = self.shared.lock();
+        self.leave(&reactor, sequence);
+        reactor
+    }
+
+    fn release_kept(&mut self) {
+        if self.shared.site.kept.take_let_go() {
+            self.executor.release();
+        }
+    }
+
+    /// The leader is in the application, or waits for it: the watcher takes the lead if it stays there.
+    fn enter(&self, reactor: &mut Reactor) -> u64 {
+        reactor.roles.sequence += 1;
+        let sequence = reactor.roles.sequence;
+        self.shared.watch.enter(sequence);
+        reactor.roles.rouse_watcher();
+        sequence
+    }
+
+    /// It is back.
+    fn leave(&self, reactor: &Reactor, sequence: u64) {
+        if reactor.roles.sequence == sequence {
+            self.shared.watch.leave(sequence);
+        }
+    }
+
     /// Runs one request.
     fn serve<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>, mut work: Work) -> MutexGuard<'r, Reactor>
     where
@@ -280,6 +324,7 @@ impl ThreadLoop<'_> {
         shared.site.slot.thread(self.thread, ThreadWord::BusySince).store(micros(began), Relaxed);
         let gil = if self.attach() { clock::monotonic().saturating_sub(began) } else { Duration::ZERO };
         let queued = began.saturating_sub(work.ready_at);
+        self.release_kept();
         let mut exchange = Exchange::new(shared, self.thread, &mut work, &mut self.scratch);
         self.executor.handle(&mut exchange);
         let ended = clock::monotonic();

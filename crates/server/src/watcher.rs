@@ -138,6 +138,9 @@ impl Watcher<'_> {
             if reactor.roles.role != Role::Watcher {
                 return;
             }
+            if self.shared.site.kept.has_let_go() && !reactor.roles.anybody_runs() {
+                reactor.roles.wake_for(1);
+            }
             let timeout = reactor.poll_timeout().unwrap_or(Duration::from_secs(1));
             // What is ready waits for a thread that is on its way or busy; there is nothing to hurry for.
             let timeout = if reactor.ready.is_empty() { timeout } else { QUICK_TICK };

@@ -20,6 +20,9 @@ use std::path::Path;
 const LONGEST_PATH: usize = 107;
 /// Backlog asked for when `listen` is not set and the system allows it.
 const DEFAULT_BACKLOG: u32 = 4096;
+/// Bytes that a TCP connection takes beyond what is on its way to the peer. The kernel would take megabytes for a
+/// client that reads nothing, and copying them is what a burst of such clients costs the others.
+const UNSENT: u32 = 1024 * 1024;
 
 /// Why a listener could not be bound, and which; the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -269,6 +272,9 @@ fn open_listener(
         // Accepted connections inherit these, which saves system calls for each.
         sockopt::set_tcp_nodelay(&fd, true)?;
         sockopt::set_socket_keepalive(&fd, all.keepalive)?;
+        if all.send_buffer.is_none() {
+            set_tcp_number(&fd, libc::TCP_NOTSENT_LOWAT, UNSENT)?;
+        }
         if all.reuse_port {
             sockopt::set_socket_reuseport(&fd, true)?;
         }
@@ -278,22 +284,22 @@ fn open_listener(
     }
     rustix::net::bind(&fd, address)?;
     if let Some(length) = all.fast_open.filter(|_| family != AddressFamily::UNIX) {
-        set_fast_open(&fd, length)?;
+        // So many connections may begin with data in their first packet.
+        set_tcp_number(&fd, libc::TCP_FASTOPEN, length)?;
     }
     rustix::net::listen(&fd, backlog(all.backlog))?;
     Ok(fd)
 }
 
-/// Lets so many connections begin with data in their first packet.
-fn set_fast_open(fd: &OwnedFd, length: u32) -> Result<(), Errno> {
-    let length = libc::c_int::try_from(length).unwrap_or(libc::c_int::MAX);
+fn set_tcp_number(fd: &OwnedFd, option: libc::c_int, value: u32) -> Result<(), Errno> {
+    let value = libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX);
     // SAFETY: the pointer is to one number of the size that is given, and outlives the call.
     let result = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::IPPROTO_TCP,
-            libc::TCP_FASTOPEN,
-            (&raw const length).cast(),
+            option,
+            (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };

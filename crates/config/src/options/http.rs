@@ -35,7 +35,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["write-timeout"], Kind::Seconds, "Longest time in which a client takes nothing of its answer; new in Margrave.").works(),
     value(&["min-rate"], Kind::Bytes, "Bytes a second that a client must send or take on average, once `body-timeout` or `write-timeout` is over; 0 means none; new in Margrave.").works(),
     value(&["body-file-limit"], Kind::Bytes, "Bytes of a request body read ahead, in memory and in a temporary file, before the application starts on it; new in Margrave.").works(),
-    value(&["write-file-limit"], Kind::Bytes, "Bytes of an answer kept in a temporary file for a slow client whose thread is needed elsewhere; new in Margrave.").works(),
+    value(&["write-file-limit"], Kind::Bytes, "Bytes of an answer kept in a temporary file for a slow client whose thread is needed elsewhere, and of large blocks that a worker sends from memory before it uses files; new in Margrave.").works(),
     value(&["drain-limit"], Kind::Bytes, "Bytes of a body that the application has not read which are dropped to keep the connection; new in Margrave.").works(),
     value(&["post-buffering-bufsize"], Kind::Bytes, "Size of the chunks in which a body is read ahead.").accepted("bodies are read ahead in chunks of a fitting size"),
     value(&["body-read-warning"], Kind::Integer, "Logs a request whose application takes more than so many MiB of its body into memory at once.").works(),

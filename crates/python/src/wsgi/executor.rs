@@ -4,6 +4,7 @@ use super::apps::{App, AppTable, Unanswered};
 use super::dynamic::{DynamicApps, name_of};
 use super::environ::{EnvironBuilder, Facts};
 use super::input::Input;
+use super::kept;
 use super::recycling::Recycling;
 use super::report;
 use super::respond::{Failure, close, respond};
@@ -318,6 +319,10 @@ impl Executor for WsgiExecutor<'_> {
 
     fn detach(&mut self) {
         self.state.detach();
+    }
+
+    fn release(&mut self) {
+        self.state.with(kept::release);
     }
 
     fn handle(&mut self, exchange: &mut Exchange<'_>) {

@@ -13,6 +13,7 @@ pub mod environ;
 pub mod executor;
 pub mod file_wrapper;
 pub mod input;
+pub mod kept;
 pub mod recycling;
 mod report;
 pub mod respond;

@@ -4,7 +4,7 @@
 //! iterated, and each block is sent when it comes. `close()` is the caller's, once the answer has ended.
 
 use super::file_wrapper::FileWrapper;
-use super::slot::{self, SendFailure, Slot};
+use super::slot::{self, Block, SendFailure, Slot};
 use super::start_response::type_name;
 use crate::ffi::object::has_length_one;
 use pyo3::prelude::*;
@@ -78,9 +78,9 @@ pub fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-fn block<'a>(item: &'a Bound<'_, PyAny>) -> Result<&'a [u8], Failure> {
+fn block<'a, 'py>(item: &'a Bound<'py, PyAny>) -> Result<Block<'a, 'py>, Failure> {
     match item.cast::<PyBytes>() {
-        Ok(bytes) => Ok(bytes.as_bytes()),
+        Ok(object) => Ok(object.into()),
         Err(_) => Err(Failure::Misuse(format!(
             "the application's answer holds {}; every block must be bytes",
             type_name(item)
@@ -90,11 +90,11 @@ fn block<'a>(item: &'a Bound<'_, PyAny>) -> Result<&'a [u8], Failure> {
 
 /// The whole body is one block.
 fn send_only(py: Python<'_>, slot: &Slot, item: &Bound<'_, PyAny>) -> Result<(), Failure> {
-    let data = block(item)?;
-    if data.is_empty() {
+    let block = block(item)?;
+    if block.bytes().is_empty() {
         return Ok(slot::finish(slot)?);
     }
-    Ok(slot::send(slot, py, data, Some(data.len() as u64))?)
+    Ok(slot::send(slot, py, block, Some(block.bytes().len() as u64))?)
 }
 
 /// The whole body is there: check all of it before the first byte goes out.
@@ -106,15 +106,15 @@ fn send_complete<'py>(
     let items: Vec<_> = items.collect();
     let mut total = 0;
     for item in &items {
-        total += block(item)?.len();
+        total += block(item)?.bytes().len();
     }
     let known = Some(total as u64);
     if total <= JOIN {
         let mut joined = Vec::with_capacity(total);
         for item in &items {
-            joined.extend_from_slice(block(item)?);
+            joined.extend_from_slice(block(item)?.bytes());
         }
-        slot::send(slot, py, &joined, known)?;
+        slot::send(slot, py, joined[..].into(), known)?;
     } else {
         for item in &items {
             slot::send(slot, py, block(item)?, known)?;
@@ -141,9 +141,9 @@ fn send_iterable(py: Python<'_>, slot: &Slot, result: &Bound<'_, PyAny>) -> Resu
     let single = has_length_one(result);
     for item in iterator {
         let item = item?;
-        let data = block(&item)?;
-        let known = if single { Some(data.len() as u64) } else { None };
-        slot::send(slot, py, data, known)?;
+        let block = block(&item)?;
+        let known = if single { Some(block.bytes().len() as u64) } else { None };
+        slot::send(slot, py, block, known)?;
         if slot::has_excess(slot) {
             break;
         }

@@ -1,11 +1,13 @@
 //! What the Python objects of one request share: the lease on the exchange and the head that waits to be sent.
 
 use super::input::Carry;
+use super::kept;
 use super::stray;
 use crate::ffi::lease::{Lease, LeaseError};
-use margrave_server::{Exchange, SendError, Written};
+use margrave_server::{COPIED, Exchange, SendError, Written};
 use pyo3::exceptions::{PyConnectionAbortedError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 /// A response head as the application gave it, kept until the first bytes of the body.
 #[derive(Debug, Default)]
@@ -46,6 +48,36 @@ impl Head {
             start = end;
             field
         })
+    }
+}
+
+/// Bytes of a body, as the application gave them.
+#[derive(Clone, Copy)]
+pub struct Block<'a, 'py> {
+    bytes: &'a [u8],
+    /// A large object that can be sent from where it lies. Not one of a type that might run code when it is freed.
+    object: Option<&'a Bound<'py, PyBytes>>,
+}
+
+impl<'a> Block<'a, '_> {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+impl<'a, 'py> From<&'a Bound<'py, PyBytes>> for Block<'a, 'py> {
+    fn from(object: &'a Bound<'py, PyBytes>) -> Self {
+        let bytes = object.as_bytes();
+        let is_kept = bytes.len() > COPIED && object.is_exact_instance_of::<PyBytes>();
+        Self { bytes, object: is_kept.then_some(object) }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Block<'a, '_> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, object: None }
     }
 }
 
@@ -133,15 +165,20 @@ fn start(exchange: &mut Exchange<'_>, state: &mut State, known: Option<u64>) -> 
 }
 
 /// Sends body bytes, the head before them if it is still here. Waits, detached from the interpreter, while more is
-/// buffered than the bound allows. Empty `data` sends nothing and asks for nothing: PEP 3333 lets an iterable give
+/// buffered than the bound allows. `known` is the length of the whole body where all of it exists. An empty block sends nothing and asks for nothing: PEP 3333 lets an iterable give
 /// empty blocks before it calls `start_response`.
 ///
 /// # Errors
 /// See [`SendFailure`].
-pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Result<(), SendFailure> {
+pub fn send(
+    slot: &Slot,
+    py: Python<'_>,
+    block: Block<'_, '_>,
+    known: Option<u64>,
+) -> Result<(), SendFailure> {
     stray::end_if_stray(py, None);
     slot.with(|exchange, state| {
-        if data.is_empty() {
+        if block.bytes.is_empty() {
             return Ok(());
         }
         if state.over {
@@ -151,10 +188,17 @@ pub fn send(slot: &Slot, py: Python<'_>, data: &[u8], known: Option<u64>) -> Res
             start(exchange, state, known)?;
             state.sent = true;
         }
-        match exchange.write(data) {
+        let written = match block.object {
+            Some(object) => exchange.write_kept(block.bytes, &|| kept::keep(object)),
+            None => exchange.write(block.bytes),
+        };
+        let only = known == Some(block.bytes.len() as u64);
+        match written {
             Ok(Written::Done) => Ok(()),
-            // The only block: the reactor sends what the client has not taken, and the thread is free.
-            Ok(Written::Full) if known == Some(data.len() as u64) => Ok(()),
+            // It exists, whether the thread waits or not: the reactor sends it from where it lies.
+            Ok(Written::Full) if (only || known.and(block.object).is_some()) && exchange.may_leave() => {
+                Ok(())
+            }
             Ok(Written::Full) => drain(exchange, state, py),
             Err(error) => Err(fail(error, state)),
         }
@@ -210,5 +254,7 @@ pub fn finish(slot: &Slot) -> Result<(), SendFailure> {
 }
 
 fn drain(exchange: &mut Exchange<'_>, state: &mut State, py: Python<'_>) -> Result<(), SendFailure> {
-    crate::ffi::gil::without(py, || exchange.wait_drained()).map_err(|error| fail(error, state))
+    let drained = crate::ffi::gil::without(py, || exchange.wait_drained());
+    kept::release(py);
+    drained.map_err(|error| fail(error, state))
 }

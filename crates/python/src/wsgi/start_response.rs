@@ -91,7 +91,7 @@ impl Callable for Write {
         let Ok(data) = data.cast::<PyBytes>() else {
             return Err(PyTypeError::new_err(format!("write takes bytes, not {}", type_name(data))));
         };
-        slot::send(&self.slot, py, data.as_bytes(), None)?;
+        slot::send(&self.slot, py, (&*data).into(), None)?;
         Ok(py.None().into_bound(py))
     }
 }

@@ -249,6 +249,8 @@ impl Executor for App {
         self.gil.give();
     }
 
+    fn release(&mut self) {}
+
     fn handle(&mut self, exchange: &mut Exchange<'_>) {
         let var =
             |known| String::from_utf8_lossy(exchange.request().var(known).unwrap_or_default()).into_owned();
