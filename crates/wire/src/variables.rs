@@ -2,7 +2,7 @@
 //!
 //! Of a variable that comes twice the last counts, as in the dictionary that Python sees.
 
-use crate::http1::content_length;
+use crate::http1::{content_length, without_zeros};
 use crate::request::{BodyLength, Known, Name, Request, Version};
 use crate::{Fault, Limits, Peer};
 
@@ -33,10 +33,18 @@ pub(crate) fn conclude(limits: &Limits, request: &mut Request) -> Result<(), Fau
         None | Some(b"HTTP/1.0" | b"HTTP/0.9" | b"") => Version::Http10,
         Some(_) => Version::Http11,
     };
+    let mut plain = None;
     request.body = match request.var(Known::ContentLength) {
         None | Some(b"") => BodyLength::None,
-        Some(value) => BodyLength::Known(content_length(value)?),
+        Some(value) => {
+            let length = content_length(value)?;
+            plain = Some(without_zeros(value)).filter(|plain| plain.len() < value.len()).map(<[u8]>::to_vec);
+            BodyLength::Known(length)
+        }
     };
+    if let Some(plain) = plain {
+        request.set(Known::ContentLength, &plain);
+    }
     match (request.body, limits.body) {
         (BodyLength::Known(length), Some(limit)) if length > limit => Err(Fault::BodyTooLarge),
         _ => Ok(()),

@@ -105,7 +105,11 @@ impl<'a> Fields<'a> {
                 self.request.push_field(known, host);
                 return Ok(());
             }
-            Known::ContentLength => self.content_length(value)?,
+            Known::ContentLength => {
+                self.content_length(value)?;
+                self.request.push_field(known, without_zeros(value));
+                return Ok(());
+            }
             Known::HttpTransferEncoding => {
                 self.coding = Some(if self.coding.is_some() { Coding::Wrong } else { coding(value) });
             }
@@ -218,6 +222,12 @@ pub(crate) fn content_length(value: &[u8]) -> Result<u64, Fault> {
     let add = |length: u64, digit: &u8| length.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
     let length = value.iter().try_fold(0, add).filter(|&length| length <= LARGEST_BODY);
     length.ok_or(Fault::BodyTooLarge)
+}
+
+/// A number without leading zeros. Any number of them is allowed, but Python refuses to read thousands of digits.
+pub(crate) fn without_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    &digits[zeros.min(digits.len().saturating_sub(1))..]
 }
 
 /// Exactly `chunked` is decoded; of anything else it is only said how wrong it is (RFC 9112, 6.1 and 6.3).

@@ -15,5 +15,5 @@ mod tests;
 
 pub use decode::decode;
 pub use encode::{CONTINUE, encode_error, encode_request, path_info_and_query, reason};
-pub(crate) use fields::content_length;
 pub use fields::{asks_for_head, largest_field};
+pub(crate) use fields::{content_length, without_zeros};

@@ -208,6 +208,13 @@ fn the_body_is_as_long_as_content_length_says() {
         let found = decode(&input, &Limits::default(), &Peer::default(), &mut request);
         assert_eq!(found.map(|_| request.body).map_err(|error| error.status()), expected, "{value}");
     }
+    for (sent, seen) in
+        [("0".repeat(5000) + "5", "5"), ("00".into(), "0"), ("0".into(), "0"), ("50".into(), "50")]
+    {
+        let mut request = Request::new();
+        outcome(&packet(0, &[("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", &sent)]), &mut request);
+        assert_eq!(request.var(Known::ContentLength), Some(seen.as_bytes()), "leading zeros are dropped");
+    }
     let limits = Limits { body: Some(4), ..Limits::default() };
     let input = packet(0, &[("CONTENT_LENGTH", "5")]);
     let error = decode(&input, &limits, &Peer::default(), &mut Request::new()).unwrap_err();

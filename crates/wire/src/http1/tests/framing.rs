@@ -47,6 +47,18 @@ fn content_length_is_one_number() {
 }
 
 #[test]
+fn the_application_sees_a_length_without_leading_zeros() {
+    let zeros = "0".repeat(5000);
+    for (sent, seen) in [(format!("{zeros}5"), "5"), (zeros, "0"), ("0".into(), "0"), ("50".into(), "50")] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {sent}\r\n\r\n");
+        let (limits, mut request) = (Limits::default(), Request::new());
+        let decoded = decode(head.as_bytes(), &limits, &peer(), &mut request);
+        assert!(matches!(decoded, Ok(Decoded::Complete { .. })), "{decoded:?}");
+        assert_eq!(request.var(Known::ContentLength), Some(seen.as_bytes()));
+    }
+}
+
+#[test]
 fn transfer_encoding_is_chunked_alone() {
     for (field, expected) in [
         ("Transfer-Encoding: chunked", "chunked"),
