@@ -21,6 +21,8 @@ CASES = [
     ([], [(XFF, "9.9.9.9")], "http", "127.0.0.1"),
     (["--forwarded-remote-addr"], [(XFF, "9.9.9.9")], "http", "9.9.9.9"),
     (["--forwarded-remote-addr"], [(XFF, "1.1.1.1, 9.9.9.9, 10.0.0.1")], "http", "9.9.9.9"),
+    (["--forwarded-remote-addr"], [(XFF, ",1.1.1.1, 9.9.9.9,, 10.0.0.1,")], "http", "9.9.9.9"),
+    (["--forwarded-remote-addr"], [(FORWARDED, ',for=9.9.9.9;by="a\\",";proto=https,')], "https", "9.9.9.9"),
     (["--forwarded-remote-addr"], [(XFF, "unknown")], "http", "127.0.0.1"),
     (["--forwarded-remote-addr"], [(FORWARDED, "for=9.9.9.9:80;proto=https")], "https", "9.9.9.9"),
     (["--forwarded-remote-addr"], [], "http", "127.0.0.1"),

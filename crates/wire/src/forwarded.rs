@@ -19,29 +19,43 @@ pub struct Hop<'a> {
 pub fn forwarded(value: &[u8]) -> Option<Vec<Hop<'_>>> {
     let mut hops = Vec::new();
     for element in split(value, b',') {
-        let mut hop = Hop::default();
-        for pair in split(element?, b';') {
-            let pair = pair?.trim_ascii();
-            if pair.is_empty() {
-                continue;
-            }
-            let equals = memchr::memchr(b'=', pair)?;
-            let (name, value) = (&pair[..equals], unquoted(&pair[equals + 1..])?);
-            if name.eq_ignore_ascii_case(b"for") {
-                hop.node = value;
-            } else if name.eq_ignore_ascii_case(b"proto") {
-                hop.proto = value;
-            }
+        let element = element?;
+        if !element.trim_ascii().is_empty() {
+            hops.push(hop(element)?);
         }
-        hops.push(hop);
     }
     Some(hops)
+}
+
+/// One element of `Forwarded`; each parameter may stand in it once.
+fn hop(element: &[u8]) -> Option<Hop<'_>> {
+    let mut hop = Hop::default();
+    for pair in split(element, b';') {
+        let pair = pair?.trim_ascii();
+        if pair.is_empty() {
+            continue;
+        }
+        let equals = memchr::memchr(b'=', pair)?;
+        let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+        let told = if name.eq_ignore_ascii_case(b"for") {
+            &mut hop.node
+        } else if name.eq_ignore_ascii_case(b"proto") {
+            &mut hop.proto
+        } else {
+            continue;
+        };
+        if !core::mem::replace(told, unquoted(value)?).is_empty() {
+            return None;
+        }
+    }
+    Some(hop)
 }
 
 /// The hops of an `X-Forwarded-For` field, the farthest first.
 #[must_use]
 pub fn x_forwarded_for(value: &[u8]) -> Vec<Hop<'_>> {
-    value.split(|&byte| byte == b',').map(|node| Hop { node: node.trim_ascii(), proto: b"" }).collect()
+    let nodes = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    nodes.filter(|node| !node.is_empty()).map(|node| Hop { node, proto: b"" }).collect()
 }
 
 /// The address in a node: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`. `None` for `unknown`, for
@@ -72,10 +86,14 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = Some(value);
     core::iter::from_fn(move || {
         let bytes = rest.take()?;
-        let mut quoted = false;
+        let (mut quoted, mut escaped) = (false, false);
         for (at, &byte) in bytes.iter().enumerate() {
+            if core::mem::take(&mut escaped) {
+                continue;
+            }
             match byte {
                 b'"' => quoted = !quoted,
+                b'\\' => escaped = quoted,
                 _ if byte == separator && !quoted => {
                     rest = Some(&bytes[at + 1..]);
                     return Some(Some(&bytes[..at]));
@@ -119,14 +137,20 @@ mod tests {
             ("for=a;PROTO=https,proto=http", "a/https /http"),
             ("for=_hidden;;proto=\"https\"", "_hidden/https"),
             ("by=\"a,b;c\";for=d", "d/"),
-            ("", "/"),
+            ("by=\"a\\\",b;\";for=d", "d/"),
+            ("", ""),
+            (" , for=a ,,for=b,", "a/ b/"),
+            ("for=a;for=b", "malformed"),
+            ("for=a, for=b;proto=http;PROTO=https", "malformed"),
             ("for=\"open", "malformed"),
+            ("for=\"open\\\"", "malformed"),
             ("for", "malformed"),
             ("for=\"a\\\"b\"", "malformed"),
         ] {
             assert_eq!(show(forwarded(value.as_bytes())), expected, "{value}");
         }
         assert_eq!(show(Some(x_forwarded_for(b"a, b ,c"))), "a/ b/ c/");
+        assert_eq!(show(Some(x_forwarded_for(b",a,, b, "))), "a/ b/");
     }
 
     #[test]

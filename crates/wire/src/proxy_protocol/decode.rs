@@ -109,7 +109,8 @@ fn version2(input: &[u8], limit: usize) -> Result<Decoded, WireError> {
     }
     let Some(rest) = input.get(HEADER..HEADER + length) else { return Ok(Decoded::Incomplete) };
     let (addresses, values) = rest.split_at(addresses);
-    if proxied && !are_values(values) {
+    // What follows no address may be one of a family that has no number.
+    if !addresses.is_empty() && !are_values(values) {
         return Err(broken(HEADER + addresses.len()));
     }
     Ok(Decoded::Complete { used: HEADER + length, source: source2(addresses) })

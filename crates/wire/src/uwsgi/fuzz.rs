@@ -16,7 +16,15 @@ pub fn check(input: &[u8]) {
             let mut packet = Vec::new();
             let vars = request.vars().map(|(name, value)| (name.as_bytes(), value));
             assert!(encode(input[0], input[3], vars, &mut packet));
-            assert_eq!(packet, input[..used]);
+            if packet.len() == used {
+                assert_eq!(packet, input[..used]);
+            } else {
+                // Leading zeros of a CONTENT_LENGTH are dropped, and nothing else.
+                let mut again = Request::new();
+                let decoded = decode(&packet, &limits, &peer, &mut again);
+                assert_eq!(decoded, Ok(Decoded::Request { used: packet.len() }));
+                assert!(packet.len() < used && again.vars().eq(request.vars()));
+            }
             for (name, _) in request.vars() {
                 assert!(request.find(name.as_bytes()).is_some());
             }
