@@ -156,7 +156,7 @@ def test_a_worker_without_descriptors_left_answers_what_it_has_and_recovers(site
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 4, before[1]))
     links = [connect(site.address) for _ in range(20)]
     for link in links:
-        link.sendall(encode("GET", "/", [("Connection", "close")]))
+        link.sendall(encode("GET", "/"))
     site.server.wait_log("cannot accept a connection")
     resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
     assert [Reader(link).response().status for link in links] == [200] * 20

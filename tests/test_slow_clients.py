@@ -1,5 +1,7 @@
 """Clients that send or take slowly, all at once, and what they cost a good one: next to nothing."""
 import contextlib
+import os
+import signal
 import statistics
 import time
 
@@ -116,3 +118,23 @@ def test_slow_clients_of_every_kind_cost_a_good_request_next_to_nothing(crowded)
         one.sendall(encode("GET", "/one"))
         assert Reader(one).response().body == b"one piece"
     finish(readers, bodies)
+
+
+@own
+def test_an_answer_does_not_wait_for_the_slow_request_behind_it(serve):
+    """Answers of requests that arrive together go out together, but not when the next one takes long."""
+    address = free_address()
+    serve("--chdir", APPS, "--wsgi-file", "probe.py", "--http-socket", address, ready=address, serving=address)
+    with contextlib.ExitStack() as links:
+        first, second, slow = (links.enter_context(connect(address, 20)) for _ in range(3))
+        worker = int(http.get(address, "/pid").body)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            for link, path in [(first, "/one"), (second, "/one"), (slow, "/slow?s=5")]:
+                link.sendall(encode("GET", path))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        began = time.monotonic()
+        assert [Reader(link).response().body for link in (first, second)] == [b"one piece"] * 2
+        assert time.monotonic() - began < 4
+        assert Reader(slow).response().status == 200

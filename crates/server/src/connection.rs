@@ -146,6 +146,11 @@ impl Connection {
         self.records.is_some() && self.inflow.is_none() && self.input.len() < LOOKED_AHEAD
     }
 
+    /// The peer has sent nothing that has not been consumed, as far as is known.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.readable && self.input.is_empty()
+    }
+
     /// Nothing has been read that belongs to a further request.
     pub(crate) fn is_quiet(&self) -> bool {
         self.input.is_empty() && !self.is_within_record()

@@ -136,18 +136,26 @@ impl Reactor {
             }
             return self.close(slot);
         }
+        if self.holds(work) {
+            return self.begin_writing(slot, next);
+        }
+        self.send_held();
         self.answer(slot, next);
     }
 
     /// Everything to be said is in the output: sends it, then goes on as `next` says.
     pub(crate) fn answer(&mut self, slot: usize, next: Next) {
+        self.begin_writing(slot, next);
+        self.flush(slot);
+    }
+
+    fn begin_writing(&mut self, slot: usize, next: Next) {
         let (now, patience) = (self.now, self.write_patience());
         let connection = &mut self.connections[slot];
         connection.phase = Phase::Writing(next);
         if !connection.output.is_empty() {
             connection.deadline = connection.output.advance(now, 0, patience);
         }
-        self.flush(slot);
     }
 
     /// Sends what is owed. Ends the connection when it is broken; goes on when the answer is complete.
@@ -156,10 +164,12 @@ impl Reactor {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let before = connection.output.sent();
+        let by_port = !self.site.listeners[usize::from(connection.listener)].port.is_empty();
+        let closes = by_port && connection.phase == Phase::Writing(Next::Close) && connection.is_read();
         let sent = if connection.output.is_empty() {
             Ok(true)
         } else {
-            connection.output.flush(connection.fd.as_fd())
+            connection.output.flush(connection.fd.as_fd(), closes)
         };
         match (sent, connection.phase) {
             (Ok(true), Phase::Writing(next)) => self.go_on(slot, next),
@@ -197,11 +207,7 @@ impl Reactor {
     fn go_on(&mut self, slot: usize, next: Next) {
         match next {
             Next::Read => self.await_request(slot),
-            Next::Close | Next::Closed
-                if !self.connections[slot].readable && self.connections[slot].input.is_empty() =>
-            {
-                self.close(slot);
-            }
+            Next::Close | Next::Closed if self.connections[slot].is_read() => self.close(slot),
             Next::Close | Next::Closed | Next::Linger => self.linger(slot),
         }
     }

@@ -13,6 +13,8 @@ const WINDOW: u32 = 64;
 const ONE: u32 = 1 << 20;
 const ENTER: u32 = ONE * 3 / 100;
 const LEAVE: u32 = ONE / 100;
+/// One slow request counts for four times as much at first.
+const CALM: u32 = ONE / WINDOW / 4;
 
 /// Moving share of slow requests, with hysteresis.
 #[derive(Debug, Default)]
@@ -33,6 +35,11 @@ impl Eagerness {
         } else if self.share < LEAVE {
             self.eager = false;
         }
+    }
+
+    /// No request was slow lately, of a hundred or so.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.share < CALM
     }
 
     /// Whether requests are handed over at once.
@@ -62,6 +69,16 @@ mod tests {
     #[test]
     fn a_steady_twentieth_of_slow_requests_stays_eager() {
         assert!(after((0..1000).map(|n| n % 20 == 0)));
+    }
+
+    #[test]
+    fn it_is_calm_again_a_hundred_requests_after_a_slow_one() {
+        let mut eagerness = Eagerness::default();
+        assert!(eagerness.is_calm());
+        eagerness.handle_request(SLOW);
+        assert!(!eagerness.is_calm());
+        (0..100).for_each(|_| eagerness.handle_request(Duration::ZERO));
+        assert!(eagerness.is_calm());
     }
 
     #[test]

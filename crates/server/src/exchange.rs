@@ -106,9 +106,9 @@ pub struct Exchange<'a> {
     stage: Stage,
     /// Bytes are with the reactor, so later ones must queue behind them.
     behind: bool,
-    /// What is sent next ends answer and connection.
+    /// What is sent next ends the answer.
     is_last: bool,
-    /// Our side of the connection has closed with it.
+    /// Our side of the connection has closed with the answer.
     closed: bool,
     gone: bool,
     log_always: bool,
@@ -272,7 +272,7 @@ impl<'a> Exchange<'a> {
         }
         self.pieces += 1;
         let chunk = self.encoder.chunk(data.bytes.len() as u64);
-        self.is_last = self.encoder.is_whole() && self.closes();
+        self.is_last = self.encoder.is_whole() && self.work.record_id.is_none();
         let data = data.cut(0..usize::try_from(chunk.take).unwrap_or(usize::MAX).min(data.bytes.len()));
         let framed = !data.bytes.is_empty();
         let (prefix, suffix) = if framed { (&chunk.prefix[..], chunk.suffix) } else { (&[][..], &[][..]) };
@@ -423,7 +423,7 @@ impl<'a> Exchange<'a> {
         let keep_alive = match self.work.record_id {
             Some(id) => self.finish_records(id, end.short),
             None => {
-                self.is_last = !end.short && self.closes();
+                self.is_last = !end.short;
                 let _ = self.send_with_head(&[], NOTHING, end.tail);
                 end.keep_alive
             }
@@ -438,7 +438,7 @@ impl<'a> Exchange<'a> {
     /// The connection ends with this answer, and TCP can say so in the packet of its last bytes.
     fn closes(&self) -> bool {
         let by_port = !self.shared.site.listeners[usize::from(self.work.listener)].port.is_empty();
-        by_port && !self.encoder.keep_alive() && !self.work.is_live && self.work.record_id.is_none()
+        by_port && !self.encoder.keep_alive() && !self.work.is_live
     }
 
     /// Ends an answer in records, except a short one, which must not pass for a complete one. Says whether the
@@ -694,9 +694,14 @@ impl<'a> Exchange<'a> {
         }
         let mut sent = 0;
         if !self.behind {
-            sent = match send_now(self.work.fd.as_fd(), parts, self.is_last) {
+            let is_small = self.is_last && total <= COPIED_BODY;
+            if is_small && self.shared.lock().hold(self.thread, self.work, parts) {
+                return Ok(Written::Done);
+            }
+            let closes = self.is_last && self.closes();
+            sent = match send_now(self.work.fd.as_fd(), parts, closes) {
                 Ok(count) if count == total => {
-                    self.closed = self.is_last;
+                    self.closed = closes;
                     return Ok(Written::Done);
                 }
                 Ok(count) => count,

@@ -6,6 +6,7 @@
 //! that reading, writing and timeouts go on. The design and its reasons: ARCHITECTURE.md, "The reactor".
 
 mod balance;
+mod batch;
 mod body;
 mod connection;
 mod date;

@@ -175,14 +175,15 @@ impl Output {
         }
     }
 
-    /// Sends until the socket takes no more. `Ok(true)` when nothing is owed any longer.
+    /// Sends until the socket takes no more. `Ok(true)` when nothing is owed any longer; our side of the connection then
+    /// `closes` with the last bytes.
     ///
     /// # Errors
     /// When the connection broke, or a file ended before its promised length.
-    pub(crate) fn flush(&mut self, connection: BorrowedFd<'_>) -> io::Result<bool> {
+    pub(crate) fn flush(&mut self, connection: BorrowedFd<'_>, closes: bool) -> io::Result<bool> {
         while let Some(piece) = self.pieces.front_mut() {
             let result = if piece.in_memory().is_some() {
-                self.send_memory(connection)
+                self.send_memory(connection, closes)
             } else {
                 let result = piece.send(connection);
                 if piece.is_done() {
@@ -201,7 +202,7 @@ impl Output {
     }
 
     /// Sends the pieces in memory at the front in one call.
-    fn send_memory(&mut self, connection: BorrowedFd<'_>) -> io::Result<usize> {
+    fn send_memory(&mut self, connection: BorrowedFd<'_>, closes: bool) -> io::Result<usize> {
         let gathered = self.pieces.iter().map_while(Piece::in_memory).take(GATHERED);
         let mut slices = [IoSlice::new(&[]); GATHERED];
         let mut filled = 0;
@@ -212,6 +213,7 @@ impl Output {
         let slices = &slices[..filled];
         let count = match self.pieces.get(slices.len()) {
             Some(Piece::File { .. }) => net::send_before_file(connection, slices)?,
+            None if closes => net::send_last(connection, slices)?,
             _ if slices.len() == 1 => net::send(connection, &slices[0])?,
             _ => net::send_vectored(connection, slices)?,
         };
@@ -326,7 +328,7 @@ mod tests {
         expected.extend(b"end");
         let mut arrived = Vec::new();
         let mut buffer = vec![0; 10_000];
-        while !output.flush(ours.as_fd()).unwrap() {
+        while !output.flush(ours.as_fd(), false).unwrap() {
             let count = theirs.read(&mut buffer).unwrap();
             arrived.extend_from_slice(&buffer[..count]);
         }
@@ -370,7 +372,7 @@ mod tests {
         assert_eq!(output.buffered(), 1_000_008, "shared bytes are nobody's own");
         let mut arrived = Vec::new();
         let mut buffer = vec![0; 100_000];
-        while !output.flush(ours.as_fd()).unwrap() {
+        while !output.flush(ours.as_fd(), false).unwrap() {
             let count = theirs.read(&mut buffer).unwrap();
             arrived.extend_from_slice(&buffer[..count]);
         }

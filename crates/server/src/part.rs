@@ -55,17 +55,17 @@ impl<'d> From<&'d [u8]> for Part<'d> {
 /// No bytes.
 pub(crate) const NOTHING: Part<'static> = Part { bytes: &[], source: None };
 
-/// Sends what the socket takes of them; says how many bytes that was. `is_last`: nothing follows on the connection.
+/// Sends what the socket takes of them; says how many bytes that was. Our side of the connection `closes` with them.
 ///
 /// # Errors
 /// As [`net::send`].
-pub(crate) fn send_now(connection: BorrowedFd<'_>, parts: &[Part<'_>], is_last: bool) -> io::Result<usize> {
+pub(crate) fn send_now(connection: BorrowedFd<'_>, parts: &[Part<'_>], closes: bool) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); PARTS];
     for (slice, part) in slices.iter_mut().zip(parts) {
         *slice = IoSlice::new(part.bytes);
     }
     match &slices[..parts.len()] {
-        all if is_last => net::send_last(connection, all),
+        all if closes => net::send_last(connection, all),
         [one] => net::send(connection, one),
         several => net::send_vectored(connection, several),
     }

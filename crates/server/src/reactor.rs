@@ -4,6 +4,7 @@
 //! blocks, calls Python or waits for the GIL. Reading is in `intake`, answering in `delivery`, the end in `drain`.
 
 use crate::balance::Recent;
+use crate::batch::Batch;
 use crate::body::Body;
 use crate::connection::{Connection, Peer, Phase};
 use crate::drain::Drain;
@@ -90,6 +91,7 @@ pub(crate) struct Reactor {
     polls: u64,
     accepted: u64,
     accepts: usize,
+    pub(crate) batch: Batch,
     pub(crate) recent: Recent,
     /// Small static files that are asked for again and again.
     pub(crate) files: Memory,
@@ -130,6 +132,7 @@ impl Reactor {
             polls: 0,
             accepted: 0,
             accepts: 1,
+            batch: Batch::default(),
             recent: Recent::default(),
             files,
             live: 0,
@@ -373,8 +376,10 @@ impl Reactor {
         }
     }
 
-    /// Looks once more into new connections that were empty, when there has been other work since then.
-    pub(crate) fn look_again(&mut self) {
+    /// Ends the work on a batch of events: sends the answers held back, reads on behind them, and looks once more into
+    /// new connections that were empty before all that. Afterwards `ready` may hold requests.
+    pub(crate) fn settle(&mut self) {
+        self.send_held();
         for index in 0..self.unwatched.len() {
             let (slot, generation, looked) = self.unwatched[index];
             let found = self.connections.get_mut(slot).filter(|found| found.generation == generation);

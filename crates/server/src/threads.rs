@@ -154,6 +154,7 @@ impl ThreadLoop<'_> {
                 if reactor.roles.role == Role::Lead(self.thread) {
                     reactor.roles.role = Role::Vacant;
                 }
+                reactor.send_held();
                 drop(reactor);
                 self.detach();
                 self.shared.write_log(&mut self.log);
@@ -236,7 +237,7 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
-        reactor.look_again();
+        reactor.settle();
         if !reactor.ready.is_empty() {
             return reactor;
         }

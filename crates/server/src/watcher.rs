@@ -92,6 +92,7 @@ impl Watcher<'_> {
         let mut reactor = self.shared.lock();
         if stuck && self.shared.watch.read() == word {
             self.quick = QUICK_TICKS;
+            reactor.send_held();
             let gil_is_free = self.shared.waiting_for_gil.load(SeqCst) == 0;
             if !(gil_is_free && reactor.roles.hand_lead_to_idle()) {
                 reactor.roles.role = Role::Watcher;
@@ -133,6 +134,7 @@ impl Watcher<'_> {
                 return self.end();
             }
             let thread_is_free = reactor.roles.has_idle() || reactor.roles.has_recallable();
+            reactor.settle();
             reactor.listen_if(thread_is_free);
             dispatch(self.shared, &mut reactor);
             if reactor.roles.role != Role::Watcher {
