@@ -77,7 +77,11 @@ fn plain(input: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut rest = input;
     loop {
         let size = line(&mut rest)?;
-        let digits = size.split(|&byte| byte == b';').next()?;
+        // Space may stand before a semicolon, not before the end of the line.
+        let digits = match size.iter().position(|&byte| byte == b';') {
+            Some(end) => size[..end].trim_ascii_end(),
+            None => size,
+        };
         if digits.is_empty()
             || digits.len() > 16
             || !digits.iter().all(u8::is_ascii_hexdigit)
