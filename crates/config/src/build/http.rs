@@ -5,7 +5,7 @@ use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::settings::{HttpSettings, Trust};
 use crate::values;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 pub fn build(values: &mut Values<'_>) -> HttpSettings {
@@ -123,20 +123,41 @@ fn is_token(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
+/// What `private` stands for beside others: `Trust::Private` as networks.
+const PRIVATE: [(IpAddr, u8); 8] = [
+    (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+    (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
+    (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+    (IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16),
+    (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+    (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+    (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
+    (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+];
+
 fn trust(values: &mut Values<'_>) -> Option<Trust> {
     let settings = values.all(&["forwarded-allow"]);
+    let split = |setting| Setting::text(setting).split([',', ' ']).filter(|word| !word.is_empty());
+    let words: Vec<(&Setting, &str)> =
+        settings.iter().flat_map(|setting| split(setting).map(move |word| (&**setting, word))).collect();
+    match words[..] {
+        [] => return (!settings.is_empty()).then(|| Trust::Networks(Vec::new())),
+        [(_, "*")] => return Some(Trust::Everyone),
+        [(_, "none")] => return Some(Trust::Nobody),
+        [(_, "private")] => return Some(Trust::Private),
+        _ => {}
+    }
     let mut networks = Vec::new();
-    for setting in &settings {
-        for word in setting.text().split([',', ' ']).filter(|word| !word.is_empty()) {
-            match word {
-                "*" => return Some(Trust::Everyone),
-                "none" => return Some(Trust::Nobody),
-                "private" => return Some(Trust::Private),
-                network => networks.extend(network_of(values, setting, network)),
+    for (setting, word) in words {
+        match word {
+            "*" | "none" => {
+                values.error(setting, format!("`{word}` stands alone: leave it or the others out"))
             }
+            "private" => networks.extend(PRIVATE),
+            network => networks.extend(network_of(values, setting, network)),
         }
     }
-    (!settings.is_empty()).then_some(Trust::Networks(networks))
+    Some(Trust::Networks(networks))
 }
 
 fn network_of(values: &mut Values<'_>, setting: &Setting, text: &str) -> Option<(IpAddr, u8)> {
@@ -144,8 +165,13 @@ fn network_of(values: &mut Values<'_>, setting: &Setting, text: &str) -> Option<
         text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
     let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(most), str::parse).ok()?;
-        (length <= most).then_some((address, length))
+        let length: u8 = length.map_or(Ok(most), str::parse).ok()?;
+        match address.to_canonical() {
+            _ if length > most => None,
+            // Addresses are compared as what they map to.
+            mapped if mapped.is_ipv4() && address.is_ipv6() => Some((mapped, length.checked_sub(96)?)),
+            _ => Some((address, length)),
+        }
     });
     if parsed.is_none() {
         values.error(

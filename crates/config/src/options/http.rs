@@ -16,7 +16,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["http-headers-timeout"], Kind::Seconds, "Longest time for a whole request head, after which it is answered with 408.").works(),
     value(&["add-header"], Kind::Text, "Adds a field to every answer, as `Name: value`.").list().works(),
     flag(&["dynamic-apps"], "Honours UWSGI_FILE, UWSGI_MODULE and their kind in requests.").works(),
-    value(&["forwarded-allow"], Kind::Text, "Peers whose X-Forwarded-Proto, X-Forwarded-SSL, X-Forwarded-For, Forwarded and PROXY heads are believed: `*`, `none`, `private`, or networks separated by commas; new in Margrave.").list().works(),
+    value(&["forwarded-allow"], Kind::Text, "Peers whose X-Forwarded-Proto, X-Forwarded-SSL, X-Forwarded-For, Forwarded and PROXY heads are believed: `*`, `none`, or networks separated by commas, among them `private`; new in Margrave.").list().works(),
     flag(&["forwarded-remote-addr"], "Makes REMOTE_ADDR the client that believed proxies name in X-Forwarded-For or Forwarded; new in Margrave.").works(),
     flag(&["underscore-headers"], "Passes request fields with an underscore in their name; new in Margrave.").works(),
     flag(&["manage-script-name"], "Splits PATH_INFO at the mount point and sets SCRIPT_NAME.").works(),

@@ -193,6 +193,9 @@ fn values_of_the_wrong_kind_are_errors_with_a_remedy() {
     }
     check_error("logto = 127.0.0.1:514", "written as `log-socket = 127.0.0.1:514`");
     check_error("forwarded-allow = 10.0.0.0/99", "is no network");
+    check_error("forwarded-allow = ::ffff:10.0.0.0/90", "is no network");
+    check_error("forwarded-allow = 10.0.0.0/8, none", "`none` stands alone");
+    check_error("forwarded-allow = *\nforwarded-allow = 10.0.0.0/8", "`*` stands alone");
     check_error("add-header = X", "`X` is no field; write it as Name: value");
     check_error("switch-interval = soon", "is no time");
 }

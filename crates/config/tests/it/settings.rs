@@ -306,6 +306,10 @@ fn trusted_peers() {
     assert_eq!(trust("forwarded-allow = none"), Trust::Nobody);
     let networks = vec![("10.0.0.0".parse().unwrap(), 8), ("::1".parse().unwrap(), 128)];
     assert_eq!(trust("forwarded-allow = 10.0.0.0/8, ::1"), Trust::Networks(networks));
+    let mapped = vec![("10.0.0.0".parse().unwrap(), 8)];
+    assert_eq!(trust("forwarded-allow = ::ffff:10.0.0.0/104"), Trust::Networks(mapped));
+    let Trust::Networks(networks) = trust("forwarded-allow = private, 203.0.113.7") else { panic!() };
+    assert_eq!((networks.len(), networks[8]), (9, ("203.0.113.7".parse().unwrap(), 32)));
 }
 
 #[test]
