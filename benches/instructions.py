@@ -17,7 +17,6 @@ import tempfile
 
 from . import load, peers
 from .processes import free_port, running
-from .profile import worker_of
 from .rounds import answers
 
 WARM_UP, COUNTED = 300, 1000
@@ -26,22 +25,26 @@ WARM_UP, COUNTED = 300, 1000
 def take(tools, folder):
     """Text of callgrind's dump of the counted requests."""
     place = peers.Place(folder, free_port())
-    out = f"--callgrind-out-file={folder}/callgrind.%p"
-    valgrind = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no", out]
-    command = [*valgrind, *peers.margrave(tools, peers.Work(), place)]
-    with running(command, lambda: answers(place.port, "/"), folder, core=None, patience=300, interval=0.5) as server:
-        worker = str(worker_of(server.pid))
+    library = preloaded(folder)
+    # The worker's dump goes where it works. Its name cannot be told: a process that shows a title overwrites valgrind's arguments.
+    work = peers.Work(app="counted", options=("--pythonpath", peers.APPS, "--chdir", folder))
+    valgrind = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no"]
+    command = ["env", "-C", folder, f"LD_PRELOAD={library}", "COUNTED=hello", *valgrind, *peers.margrave(tools, work, place)]
+    with running(command, lambda: answers(place.port, "/"), folder, core=None, patience=300, interval=0.5):
         load.paced(place.port, requests=WARM_UP, connections=4)
-        control(worker, "--instr=on")
+        answers(place.port, "/count")
         load.paced(place.port, requests=COUNTED, connections=4)
-        control(worker, "--instr=off")
-        control(worker, "--dump")
-        dumps = sorted(folder.glob(f"callgrind.{worker}*"), key=lambda path: path.stat().st_size)
-        return dumps[-1].read_text(errors="replace")
+        answers(place.port, "/dump")
+        dumps = sorted(folder.glob("callgrind.out.*"), key=lambda path: path.stat().st_size)
+        return dumps[-1].read_text(errors="replace") if dumps else ""
 
 
-def control(pid, order):
-    subprocess.run(["callgrind_control", order, pid], check=True, capture_output=True, timeout=60)
+def preloaded(folder):
+    """The library that the servers are given."""
+    library = folder / "counting.so"
+    source = pathlib.Path(__file__).with_name("valgrind.c")
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    return library
 
 
 def self_costs(text):
@@ -76,8 +79,10 @@ def main():
     if not shutil.which("valgrind"):
         sys.exit("valgrind is missing: nothing is counted; on Debian: apt-get install valgrind")
     with tempfile.TemporaryDirectory(prefix="margrave-bench-") as folder:
-        text = take(peers.Tools(options.margrave.absolute(), pathlib.Path(".")), pathlib.Path(folder))
+        text = take(peers.Tools(options.margrave.absolute(), pathlib.Path()), pathlib.Path(folder))
     costs = self_costs(text)
+    if not costs:
+        sys.exit("callgrind wrote nothing: no instructions were counted")
     libraries = collections.Counter()
     for (library, _), cost in costs.items():
         libraries[library] += cost
