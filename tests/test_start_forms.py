@@ -91,6 +91,18 @@ def test_short_start_form_serves_its_application(serve, site, words, expected):
     assert start(serve, site, words) == expected
 
 
+@pytest.mark.parametrize("lazy", [[], ["--lazy-apps"]], ids=["preforking", "lazy"])
+def test_the_second_directory_is_for_after_the_load(serve, site, address, lazy):
+    (site / "below").mkdir()
+    (site / "where.py").write_text(
+        "import os\nthen = os.getcwd()\ndef application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n    return [f'{then} {os.getcwd()}'.encode()]\n"
+    )
+    serve("--http-socket", address, "--master", "--chdir", site, "--wsgi-file", site / "where.py", "--chdir2", "below", *lazy, serving=address)
+    below = site / "below"
+    assert http.get(address).text == (f"{below} {below}" if lazy else f"{site} {below}")
+
+
 @pytest.mark.parametrize("form", ["--ini {path}", "{path}", "--ini={path}", "-i {path}", "--ini {name}", "{name}"])
 def test_ini_file_is_served(serve, site, ini, address, form, under_test):
     if form.startswith("-i ") and under_test.name == "uwsgi":

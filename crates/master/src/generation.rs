@@ -217,7 +217,7 @@ impl Generation {
     pub fn start(plan: Plan<'_>, boards: &mut Scoreboards) -> Result<Self, StartError> {
         let settings = plan.settings;
         let interpreter = Interpreter::find(&settings.python, &settings.host)?;
-        let directory = working_directory(plan.hooks.start.as_deref(), &settings.host.chdir)?;
+        let directory = working_directory(plan.hooks.start.as_deref(), settings.host.chdir.as_deref())?;
         let start = plan.hooks.start.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
         let slots = policy(&settings).slots();
         let layout = Layout {
@@ -287,16 +287,13 @@ impl Generation {
 }
 
 /// Where `chdir` leads, each entry relative to the one before; checked here, because a failed exec cannot say why.
-fn working_directory(start: Option<&Path>, chdir: &[PathBuf]) -> Result<Option<PathBuf>, StartError> {
-    let mut directory = start.map(Path::to_path_buf);
-    for next in chdir {
-        let next = directory.as_deref().unwrap_or(Path::new("")).join(next);
-        let entered = std::fs::metadata(&next)
-            .and_then(|found| if found.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) });
-        entered.map_err(|error| StartError::Directory { directory: next.clone(), error })?;
-        directory = Some(next);
-    }
-    Ok(directory)
+fn working_directory(start: Option<&Path>, chdir: Option<&Path>) -> Result<Option<PathBuf>, StartError> {
+    let Some(chdir) = chdir else { return Ok(start.map(Path::to_path_buf)) };
+    let directory = start.unwrap_or(Path::new("")).join(chdir);
+    let entered = std::fs::metadata(&directory)
+        .and_then(|found| if found.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) });
+    entered.map_err(|error| StartError::Directory { directory: directory.clone(), error })?;
+    Ok(Some(directory))
 }
 
 fn arguments(settings: &Settings) -> Vec<OsString> {
@@ -379,13 +376,13 @@ mod tests {
     }
 
     #[test]
-    fn each_chdir_is_relative_to_the_one_before() {
+    fn chdir_is_relative_to_where_the_start_was() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("a")).unwrap();
-        let found = working_directory(None, &[root.path().into(), "a".into()]).unwrap();
+        let found = working_directory(Some(root.path()), Some(Path::new("a"))).unwrap();
         assert_eq!(found, Some(root.path().join("a")));
-        assert_eq!(working_directory(None, &[]).unwrap(), None);
-        let error = working_directory(Some(root.path()), &["b".into()]).unwrap_err().to_string();
+        assert_eq!(working_directory(None, None).unwrap(), None);
+        let error = working_directory(Some(root.path()), Some(Path::new("b"))).unwrap_err().to_string();
         assert!(error.starts_with(&format!("chdir: cannot enter {}/b: ", root.path().display())), "{error}");
     }
 }

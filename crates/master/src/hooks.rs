@@ -11,7 +11,7 @@ use margrave_lifecycle::supervisor::Level;
 use margrave_sys::action::{ActionError, Effect, Scene, wait_for_interface, wait_for_path, wait_for_socket};
 use margrave_sys::process::Ending;
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most errands that wait for their turn: touches of a file that come faster than its command ends are as good as one.
 const MOST_ERRANDS: usize = 1000;
@@ -66,16 +66,15 @@ impl Hooks {
 
     /// The start is over: from here on hooks run where the application does. The master itself never moves, so that a
     /// reload reads the same files again.
-    pub fn settle(&mut self, chdir: &[PathBuf]) {
+    pub fn settle(&mut self, chdir: Option<&Path>) {
         self.start = self.scene.directory.take();
         self.follow(chdir);
     }
 
     /// The configuration was read again.
-    pub fn follow(&mut self, chdir: &[PathBuf]) {
-        let below: PathBuf = chdir.iter().collect();
+    pub fn follow(&mut self, chdir: Option<&Path>) {
         let start = self.start.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
-        self.scene.directory = Some(start.join(below));
+        self.scene.directory = Some(chdir.map_or_else(|| start.clone(), |chdir| start.join(chdir)));
     }
 
     /// Runs the hooks of a phase of the start, one after the other.

@@ -282,7 +282,7 @@ fn settle_in<T>(
     if let Some(path) = host.pidfile2.as_ref().filter(|_| is_alone) {
         pidfiles.push(Pidfile::write("pidfile2", path, host.vacuum)?);
     }
-    hooks.settle(&host.chdir);
+    hooks.settle(host.chdir.as_deref());
     show_title(&settings.process, name);
     Ok((pidfiles, bound))
 }

@@ -8,7 +8,7 @@ use crate::settings::{Address, LogTarget, Settings};
 use std::path::{Path, PathBuf};
 
 pub fn enter(settings: &mut Settings) {
-    let directory: PathBuf = settings.host.chdir.iter().collect();
+    let directory: PathBuf = settings.host.chdir.clone().unwrap_or_default();
     if directory.as_os_str().is_empty() {
         return;
     }

@@ -10,7 +10,8 @@ pub fn build(values: &mut Values<'_>, early: &[envdir::Change]) -> HostSettings 
     let (env, unenv) = environment(values, early);
     let default = HostSettings::default();
     HostSettings {
-        chdir: ["chdir", "chdir2"].into_iter().filter_map(|name| values.path(name)).collect(),
+        chdir: values.path("chdir"),
+        chdir_late: values.path("chdir2"),
         env,
         unenv,
         uid: ["immediate-uid", "uid"]

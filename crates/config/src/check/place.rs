@@ -38,11 +38,12 @@ const MAX_ACCOUNTS_BYTES: usize = 1 << 20;
 /// What is not there.
 pub fn look(settings: &[Setting], world: &dyn World) -> Vec<Diagnostic> {
     let mut place = Place { settings, world, directory: PathBuf::new(), findings: Vec::new() };
-    for name in ["chdir", "chdir2"] {
-        if let Some(setting) = place.last(name) {
-            place.directory.push(setting.text());
-            place.must_be_directory(setting, &place.directory.clone());
-        }
+    if let Some(setting) = place.last("chdir") {
+        place.directory.push(setting.text());
+        place.must_be_directory(setting, &place.directory.clone());
+    }
+    if let Some(setting) = place.last("chdir2") {
+        place.must_be_directory(setting, &place.directory.join(setting.text()));
     }
     if let Some(setting) = place.last("home") {
         place.must_be_environment(setting, Path::new(setting.text()));

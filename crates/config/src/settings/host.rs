@@ -7,8 +7,10 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostSettings {
-    /// `chdir`, in order; each relative to the one before.
-    pub chdir: Vec<PathBuf>,
+    /// `chdir`.
+    pub chdir: Option<PathBuf>,
+    /// `chdir2`: where workers work, relative to `chdir`.
+    pub chdir_late: Option<PathBuf>,
     /// `env`: set before Python starts, in order.
     pub env: Vec<(String, String)>,
     /// `unenv`: removed before Python starts.
@@ -75,7 +77,8 @@ pub struct HeldFile {
 impl Default for HostSettings {
     fn default() -> Self {
         Self {
-            chdir: Vec::new(),
+            chdir: None,
+            chdir_late: None,
             env: Vec::new(),
             unenv: Vec::new(),
             uid: None,

@@ -323,7 +323,7 @@ fn static_files_and_names_of_processes() {
     assert_eq!((rule.subject, rule.pattern.as_str(), rule.seconds), (ExpiresSubject::File, "/*", 60));
     assert_eq!(found.process.procname_prefix, "my ");
     assert!(found.process.auto_procname, "naming a part of the names asks for names");
-    assert_eq!(found.host.chdir, [PathBuf::from("/a"), PathBuf::from("b")]);
+    assert_eq!((found.host.chdir, found.host.chdir_late), (Some("/a".into()), Some("b".into())));
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Instance {
 
     /// A reload is through: what uWSGI's master does when it executes itself again.
     pub(super) fn reloaded(&mut self) {
-        self.parts.hooks.follow(&self.parts.settings.host.chdir);
+        self.parts.hooks.follow(self.parts.settings.host.chdir.as_deref());
         self.touched = watch(&self.parts.settings.hooks);
         self.with_beside(Beside::reload);
         self.proceed_beside();
