@@ -52,6 +52,16 @@ def load_configured(settings):
         return []
 
 
+def change_directory(settings):
+    """`chdir2`: where the application works once it has been loaded."""
+    path = settings["host"]["chdir_late"]
+    try:
+        if path is not None:
+            os.chdir(path)
+    except OSError as error:
+        raise LoadError(f"chdir2: {path}: {error.strerror}; create the directory or correct the path") from error
+
+
 def serves_files(settings):
     static = settings["static_files"]
     return bool(static["maps"] or static["check"])

@@ -67,6 +67,7 @@ def load_here(worker, settings):
         apps = loader.load_configured(settings)
         loader.set_aliases(settings["python"]["post_aliases"], "post-pymodule-alias")
         hooks.run(worker, "post-app")
+        loader.change_directory(settings)
         return apps
     except hooks.HookEnd as error:
         worker.load_failed(str(error), hook=error.code)

@@ -123,16 +123,7 @@ def load_all(zygote, settings):
     preload.prepare(settings, LOADED)
     if not lazy:
         hooks.run(zygote, "post-app")
-    change_directory(settings["host"]["chdir_late"])
-
-
-def change_directory(path):
-    """`chdir2`."""
-    try:
-        if path is not None:
-            os.chdir(path)
-    except OSError as error:
-        raise loader.LoadError(f"chdir2: {path}: {error.strerror}") from error
+        loader.change_directory(settings)
 
 
 def seconds(duration):

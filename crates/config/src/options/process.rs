@@ -22,7 +22,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     directive(&["reload"], Directive::Reload, "Reloads the instance whose pidfile this is."),
     directive(&["pause", "suspend", "resume"], Directive::Pause, "Pauses the instance whose pidfile this is, or resumes it when it is paused."),
     value(&["chdir"], Kind::Path, "Changes to this directory before the application is loaded.").works(),
-    value(&["chdir2"], Kind::Path, "Changes to this directory when the application has been loaded, or before workers load it themselves.").works(),
+    value(&["chdir2"], Kind::Path, "Changes to this directory when the application has been loaded.").works(),
     flag(&["auto-procname"], "Gives processes names that say what they are.").works(),
     value(&["procname"], Kind::Text, "Name of the processes.").works(),
     value(&["procname-master"], Kind::Text, "Name of the master.").works(),
