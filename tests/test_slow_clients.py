@@ -120,21 +120,27 @@ def test_slow_clients_of_every_kind_cost_a_good_request_next_to_nothing(crowded)
     finish(readers, bodies)
 
 
+def together(address, links):
+    """Sends one request over each link, so that the only worker sees them all at once."""
+    worker = int(http.get(address, "/pid").body)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        for link, path in links:
+            link.sendall(encode("GET", path))
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
 @own
-def test_an_answer_does_not_wait_for_the_slow_request_behind_it(serve):
-    """Answers of requests that arrive together go out together, but not when the next one takes long."""
+@pytest.mark.parametrize("path, body", [("/slow?s=5", b"slept"), ("/hang_up", b"all of it"), ("/one", b"one piece")])
+def test_answers_of_requests_that_arrive_together_are_whole_and_do_not_wait_for_a_slow_one(serve, path, body):
     address = free_address()
     serve("--chdir", APPS, "--wsgi-file", "probe.py", "--http-socket", address, ready=address, serving=address)
-    with contextlib.ExitStack() as links:
-        first, second, slow = (links.enter_context(connect(address, 20)) for _ in range(3))
-        worker = int(http.get(address, "/pid").body)
-        os.kill(worker, signal.SIGSTOP)
-        try:
-            for link, path in [(first, "/one"), (second, "/one"), (slow, "/slow?s=5")]:
-                link.sendall(encode("GET", path))
-        finally:
-            os.kill(worker, signal.SIGCONT)
+    with contextlib.ExitStack() as open_links:
+        links = [open_links.enter_context(connect(address, 20)) for _ in range(4)]
+        together(address, zip(links, ["/one", "/one", path, "/empty"]))
         began = time.monotonic()
-        assert [Reader(link).response().body for link in (first, second)] == [b"one piece"] * 2
+        assert [Reader(link).response().body for link in links[:2]] == [b"one piece"] * 2
         assert time.monotonic() - began < 4
-        assert Reader(slow).response().status == 200
+        assert Reader(links[2]).response().body.startswith(body)
+        assert Reader(links[3]).response().body == b""

@@ -380,6 +380,16 @@ class ClosedLate(Closing):
 
 
 @route
+def hang_up(environ, start_response):
+    import uwsgi
+
+    write = start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+    write(b"all of it")
+    uwsgi.disconnect()
+    return []
+
+
+@route
 def close_late(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return ClosedLate(argument(environ, "name", "x"), [b"all of it"])

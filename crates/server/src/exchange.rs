@@ -517,14 +517,16 @@ impl<'a> Exchange<'a> {
         !self.gone && !self.work.gone.load(Relaxed) && net::is_connected(self.work.fd.as_fd())
     }
 
-    /// The connection's descriptor.
+    /// The connection's descriptor, on which what was written so far has been sent.
     #[must_use]
     pub fn connection_fd(&self) -> RawFd {
+        self.shared.lock().send_held();
         self.work.fd.as_raw_fd()
     }
 
     /// Ends the connection while the application goes on.
     pub fn disconnect(&mut self) {
+        self.shared.lock().send_held();
         net::shutdown_write(self.work.fd.as_fd());
         self.gone = true;
         self.stage = Stage::Over(Next::Close);
