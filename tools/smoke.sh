@@ -25,10 +25,11 @@ if [ -z "$python" ]; then
     exit 0
 fi
 echo "== Python $version ($python)"
-# The executable has no Python in it: the one built already serves every version.
+# The executable has no Python in it: the one built already serves every version. All versions share a directory, so that
+# only what knows Python is built for each.
 executable=${CARGO_TARGET_DIR:-target}/release/margrave
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/py$version PYO3_PYTHON=$python
-cargo build --release --quiet -p margrave-python --features margrave-python/extension-module
-install -C -m 755 "$executable" "$CARGO_TARGET_DIR/release/margrave"
-tools/install.sh "$python" ".run/py$version" "$CARGO_TARGET_DIR/release" examples/django-site/requirements.txt tests/requirements.txt
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/smoke PYO3_PYTHON=$python
+cargo build --quiet -p margrave-python --features margrave-python/extension-module
+install -C -m 755 "$executable" "$CARGO_TARGET_DIR/debug/margrave"
+tools/install.sh "$python" ".run/py$version" "$CARGO_TARGET_DIR/debug" examples/django-site/requirements.txt tests/requirements.txt
 ".run/py$version/bin/python" -m pytest -p no:cacheprovider -n 2 -m smoke tests "--margrave=.run/py$version/bin/margrave"
