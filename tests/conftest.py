@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests. `--on uwsgi` runs those that make sense there against the real uWSGI."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from harness.site import EXAMPLES, Places, prepare_django
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = Path(__file__).parent / "apps"
+
+
+# `nohup` has its programs ignore SIGHUP, and what they start inherits that: a shell cannot trap it any more.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser):
