@@ -4,28 +4,33 @@
 //! requests. What is held back is bounded in time, and nothing is while requests were slow lately: the next one could keep
 //! the answers waiting. Whoever takes the lead from a thread that is stuck sends them.
 
-use crate::connection::Phase;
 use crate::part::Part;
 use crate::reactor::{Reactor, Work};
 use crate::role::Role;
+use margrave_sys::net;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// Longest time that an answer waits for further ones, but for the request that runs.
 const LONGEST: Duration = Duration::from_micros(300);
 
-/// Connections with an answer that has been held back.
+/// Answers that have been held back.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Slots and generations.
-    answers: Vec<(usize, u32)>,
+    answers: Vec<Held>,
+    /// Their bytes, one behind the other.
+    bytes: Vec<u8>,
     /// When the first of them came.
     since: Duration,
 }
 
-impl Batch {
-    fn ends_with(&self, work: &Work) -> bool {
-        self.answers.last() == Some(&(work.slot, work.generation))
-    }
+#[derive(Debug)]
+struct Held {
+    slot: usize,
+    generation: u32,
+    /// Where its bytes end.
+    end: usize,
 }
 
 impl Reactor {
@@ -35,34 +40,54 @@ impl Reactor {
         if self.ready.is_empty() || !leads || !self.roles.eagerness.is_calm() {
             return false;
         }
-        let found = self.connections.get_mut(work.slot);
-        let Some(connection) = found.filter(|found| found.generation == work.generation) else {
-            return false;
-        };
-        if connection.phase != Phase::InApp {
+        if self.owed(work).is_none() {
             return false;
         }
-        parts.iter().for_each(|part| connection.output.push(part.bytes));
         if self.batch.answers.is_empty() {
             self.batch.since = self.now;
         }
-        self.batch.answers.push((work.slot, work.generation));
+        parts.iter().for_each(|part| self.batch.bytes.extend_from_slice(part.bytes));
+        let end = self.batch.bytes.len();
+        self.batch.answers.push(Held { slot: work.slot, generation: work.generation, end });
         true
     }
 
-    /// Whether the answer that has just been completed is held back.
+    /// Whether the answer that has just been completed is held back, and may be for longer.
     pub(crate) fn holds(&self, work: &Work) -> bool {
-        self.batch.ends_with(work) && self.now < self.batch.since + LONGEST
+        let last = self.batch.answers.last();
+        let is_it = last.is_some_and(|held| (held.slot, held.generation) == (work.slot, work.generation));
+        is_it && self.now < self.batch.since + LONGEST
     }
 
     /// Sends what has been held back. Afterwards connections may have more to read.
     pub(crate) fn send_held(&mut self) {
-        let mut answers = std::mem::take(&mut self.batch.answers);
-        for (slot, generation) in answers.drain(..) {
+        let Batch { mut answers, mut bytes, since } = std::mem::take(&mut self.batch);
+        let mut start = 0;
+        for Held { slot, generation, end } in answers.drain(..) {
             if self.connections.get(slot).is_some_and(|found| found.generation == generation) {
-                self.flush(slot);
+                self.send_answer(slot, &bytes[start..end]);
             }
+            start = end;
         }
-        self.batch.answers = answers;
+        bytes.clear();
+        self.batch = Batch { answers, bytes, since };
+    }
+
+    fn send_answer(&mut self, slot: usize, bytes: &[u8]) {
+        let (now, patience, closes) = (self.now, self.write_patience(), self.closes(slot));
+        let connection = &mut self.connections[slot];
+        let fd = connection.fd.as_fd();
+        let sent = match connection.output.is_empty() {
+            true if closes => net::send_last(fd, &[IoSlice::new(bytes)]),
+            true => net::send(fd, bytes),
+            false => Ok(0),
+        };
+        // What broke the connection breaks it once more, where that is dealt with.
+        let rest = &bytes[sent.unwrap_or(0)..];
+        if !rest.is_empty() {
+            connection.output.push(rest);
+            connection.deadline = connection.output.advance(now, 0, patience);
+        }
+        self.flush(slot);
     }
 }

@@ -162,10 +162,9 @@ impl Reactor {
     pub(crate) fn flush(&mut self, slot: usize) {
         let patience = self.write_patience();
         let now = self.now;
+        let closes = self.closes(slot);
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let before = connection.output.sent();
-        let by_port = !self.site.listeners[usize::from(connection.listener)].port.is_empty();
-        let closes = by_port && connection.phase == Phase::Writing(Next::Close) && connection.is_read();
         let sent = if connection.output.is_empty() {
             Ok(true)
         } else {
@@ -193,6 +192,14 @@ impl Reactor {
                 self.close(slot);
             }
         }
+    }
+
+    /// The connection ends with what is sent next, and TCP can say so in the same packet.
+    pub(crate) fn closes(&self, slot: usize) -> bool {
+        self.connections.get(slot).is_some_and(|found| {
+            let by_port = !self.site.listeners[usize::from(found.listener)].port.is_empty();
+            by_port && found.phase == Phase::Writing(Next::Close) && found.is_read()
+        })
     }
 
     /// The client does not take the answer that a thread still makes: tells the thread.

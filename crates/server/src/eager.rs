@@ -13,8 +13,6 @@ const WINDOW: u32 = 64;
 const ONE: u32 = 1 << 20;
 const ENTER: u32 = ONE * 3 / 100;
 const LEAVE: u32 = ONE / 100;
-/// One slow request counts for four times as much at first.
-const CALM: u32 = ONE / WINDOW / 4;
 
 /// Moving share of slow requests, with hysteresis.
 #[derive(Debug, Default)]
@@ -37,9 +35,9 @@ impl Eagerness {
         }
     }
 
-    /// No request was slow lately, of a hundred or so.
+    /// Slow requests are rare, and none came within the last thirty.
     pub(crate) fn is_calm(&self) -> bool {
-        self.share < CALM
+        self.share < LEAVE
     }
 
     /// Whether requests are handed over at once.
@@ -72,12 +70,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_calm_again_a_hundred_requests_after_a_slow_one() {
+    fn it_is_calm_again_thirty_requests_after_a_slow_one() {
         let mut eagerness = Eagerness::default();
         assert!(eagerness.is_calm());
         eagerness.handle_request(SLOW);
         assert!(!eagerness.is_calm());
-        (0..100).for_each(|_| eagerness.handle_request(Duration::ZERO));
+        (0..30).for_each(|_| eagerness.handle_request(Duration::ZERO));
         assert!(eagerness.is_calm());
     }
 

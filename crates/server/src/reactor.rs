@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
+/// Places for connections that are made at once, at least.
+const MORE: usize = 64;
 /// Requests kept for reuse.
 const POOL: usize = 64;
 
@@ -346,6 +348,11 @@ impl Reactor {
         connection.records = settings.has_records().then(|| Box::new(Decoder::new(site.capacity)));
         connection.awaits_proxy =
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
+        let count = self.connections.len();
+        if count == self.connections.capacity() {
+            // Twice as much, as vectors grow by themselves, would be empty for the greater part.
+            self.connections.reserve_exact((count / 8).max(MORE));
+        }
         let slot = self.connections.insert(connection);
         self.watch(slot);
         self.site.slot.add(Counter::Connections, 1);
