@@ -37,10 +37,8 @@ impl Reactor {
     /// Holds the last bytes of an answer back, if there is something to wait for. `false`: they are to be sent.
     pub(crate) fn hold(&mut self, thread: usize, work: &Work, parts: &[Part<'_>]) -> bool {
         let leads = self.roles.role == Role::Lead(thread);
-        if self.ready.is_empty() || !leads || !self.roles.eagerness.is_calm() {
-            return false;
-        }
-        if self.owed(work).is_none() {
+        let waits = !self.ready.is_empty() && leads && self.roles.eagerness.is_calm();
+        if !waits || self.owed(work).is_none() {
             return false;
         }
         if self.batch.answers.is_empty() {

@@ -197,8 +197,8 @@ impl Reactor {
     /// The connection ends with what is sent next, and TCP can say so in the same packet.
     pub(crate) fn closes(&self, slot: usize) -> bool {
         self.connections.get(slot).is_some_and(|found| {
-            let by_port = !self.site.listeners[usize::from(found.listener)].port.is_empty();
-            by_port && found.phase == Phase::Writing(Next::Close) && found.is_read()
+            let is_tcp = self.site.listeners[usize::from(found.listener)].is_tcp();
+            is_tcp && found.phase == Phase::Writing(Next::Close) && found.is_read()
         })
     }
 

@@ -437,8 +437,11 @@ impl<'a> Exchange<'a> {
 
     /// The connection ends with this answer, and TCP can say so in the packet of its last bytes.
     fn closes(&self) -> bool {
-        let by_port = !self.shared.site.listeners[usize::from(self.work.listener)].port.is_empty();
-        by_port && !self.encoder.keep_alive() && !self.work.is_live
+        self.is_tcp() && !self.encoder.keep_alive() && !self.work.is_live
+    }
+
+    fn is_tcp(&self) -> bool {
+        self.shared.site.listeners[usize::from(self.work.listener)].is_tcp()
     }
 
     /// Ends an answer in records, except a short one, which must not pass for a complete one. Says whether the
@@ -483,8 +486,7 @@ impl<'a> Exchange<'a> {
             if let Some(id) = self.work.record_id {
                 let mut tail = Vec::new();
                 records::encode_failure(id, &mut tail);
-                let by_port = !self.shared.site.listeners[usize::from(self.work.listener)].port.is_empty();
-                if !by_port && !self.work.request.keep_alive {
+                if !self.is_tcp() && !self.work.request.keep_alive {
                     tail.extend_from_slice(records::NO_RECORD);
                 }
                 let _ = self.send_in_records(id, NOTHING, &tail);

@@ -186,6 +186,11 @@ impl Listener {
         matches!(self.protocol, Protocol::Fastcgi | Protocol::FastcgiNph)
     }
 
+    /// It listens on a port: its connections are TCP's.
+    pub(crate) fn is_tcp(&self) -> bool {
+        !self.port.is_empty()
+    }
+
     fn new(info: ListenerInfo, fd: OwnedFd, settings: &[ListenerSettings]) -> Option<Self> {
         let ListenerSettings { protocol, option, .. } = settings.get(usize::from(info.index))?;
         let port = match info.address.rsplit_once(':') {
