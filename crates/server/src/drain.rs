@@ -130,7 +130,6 @@ impl Reactor {
 
     fn accept_if_opened(&mut self) {
         if self.opened
-            && self.drain.is_none()
             && let Err(error) = self.start_accepting()
         {
             self.site.log.say(format_args!("cannot watch a listener: {error}"));
@@ -141,16 +140,10 @@ impl Reactor {
         self.pause(false);
         self.site.slot.counter(Counter::State).store(WorkerState::Draining as u64, Relaxed);
         self.stop_accepting();
-        // A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the
-        // backlog is ours to answer: so look once more after the last event.
-        let most = if heirs.is_none() { BACKLOG } else { LAST_ACCEPTS };
         if heirs.is_none() {
             self.site.closing.store(true, Relaxed);
         }
-        for number in (0u16..).take(self.site.listeners.len()) {
-            self.accept(number, most);
-        }
-        self.resume();
+        self.accept_the_last(heirs.is_some());
         // The master has ended this channel where a whole generation leaves; what was passed before is still in it.
         while self.handle_adoption() {}
         let _ = self.site.poller.delete(&self.site.adoption);
@@ -165,6 +158,19 @@ impl Reactor {
         self.shorten_patience();
         self.settle_idle();
         self.continue_drain();
+    }
+
+    /// A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the
+    /// backlog is ours to answer: so look once more after the last event. What waits while a generation has not taken
+    /// over is not for it: its code may just have been found wanting.
+    fn accept_the_last(&mut self, has_heirs: bool) {
+        if self.shut {
+            return;
+        }
+        for number in (0u16..).take(self.site.listeners.len()) {
+            self.accept(number, if has_heirs { LAST_ACCEPTS } else { BACKLOG });
+        }
+        self.resume();
     }
 
     /// A worker that ends waits less: a client that has stopped in the middle would hold it to the end of its mercy.

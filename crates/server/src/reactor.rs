@@ -151,7 +151,7 @@ impl Reactor {
     /// Starts taking connections from the listeners.
     pub(crate) fn start_accepting(&mut self) -> io::Result<()> {
         self.opened = true;
-        if self.paused || self.shut {
+        if self.paused || self.shut || self.drain.is_some() {
             return Ok(());
         }
         self.accepting = true;

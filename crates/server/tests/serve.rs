@@ -210,6 +210,23 @@ fn idle_connections_go_to_the_next_generation() {
 }
 
 #[test]
+fn a_generation_that_never_took_over_leaves_what_waits_to_others() {
+    let first = Worker::start(Options::default());
+    let share = |name| Worker::start(Options { name, shares: Some(&first), ..Options::default() });
+    let (candidate, next) = (share("candidate"), share("next"));
+    first.drain(None);
+    assert_eq!(first.end(), [margrave_server::Ending::Drained]);
+    let mut client = next.connect();
+    write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    candidate.shut();
+    candidate.ready();
+    candidate.drain(None);
+    assert_eq!(candidate.end(), [margrave_server::Ending::Drained]);
+    next.ready();
+    assert_eq!(read_answer(&mut client).body, b"next");
+}
+
+#[test]
 fn a_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
     let fellows = Fellows::new(2).unwrap().map(Arc::new);
     let busy = Worker::start(Options { fellows: fellows.clone(), ..Options::default() });

@@ -201,6 +201,11 @@ impl Worker {
         self.control.send(&encode(&message).unwrap(), &heirs).unwrap();
     }
 
+    /// It must not serve before its generation has taken over.
+    pub fn shut(&self) {
+        self.control.send(&encode(&ToWorker::Shut).unwrap(), &[]).unwrap();
+    }
+
     pub fn ready(&self) {
         self.server.ready(Vec::new()).unwrap();
     }
