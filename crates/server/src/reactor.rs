@@ -226,7 +226,8 @@ impl Reactor {
 
     /// What happened, batch by batch. Afterwards `ready` may hold requests.
     pub(crate) fn handle_events(&mut self, events: &Events) {
-        self.now = clock::monotonic();
+        let answered = std::mem::replace(&mut self.now, clock::monotonic());
+        self.batch.begin_round(answered, self.now);
         self.polls += 1;
         if let Some(fellows) = &self.site.fellows {
             fellows.note_poll(self.site.worker, self.now);
