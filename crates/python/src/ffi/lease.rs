@@ -95,7 +95,8 @@ impl<S> Lease<S> {
     }
 
     fn try_borrow(&self) -> Option<Borrowed<'_>> {
-        (!self.busy.swap(true, Ordering::Acquire)).then_some(Borrowed(&self.busy))
+        // Not `then_some`: a `Borrowed` that is made and not given out would give back what another thread has.
+        (!self.busy.swap(true, Ordering::Acquire)).then(|| Borrowed(&self.busy))
     }
 
     fn wait(&self, waiting: &impl Fn()) -> Borrowed<'_> {
@@ -121,5 +122,20 @@ impl<S> Lease<S> {
         // `body` is generic over the lifetime and can keep nothing.
         let (exchange, state) = unsafe { (&mut *exchange, &mut *self.state.get()) };
         Ok(body(exchange, state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_who_asks_in_vain_leaves_it_to_the_one_who_has_it() {
+        let lease = Lease::new(());
+        let borrowed = lease.try_borrow().unwrap();
+        assert!(lease.try_borrow().is_none());
+        assert!(lease.try_borrow().is_none(), "the second question has the same answer");
+        drop(borrowed);
+        assert!(lease.try_borrow().is_some());
     }
 }
