@@ -9,6 +9,11 @@ use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a thread that has no GIL to wait for waits for another one that uses the exchange: longer than any use that
+/// does not wait for the client itself.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Why the exchange cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +83,12 @@ impl<S> Lease<S> {
     /// When the request has ended or another thread is using it.
     #[inline]
     pub fn with<R>(&self, body: impl FnOnce(&mut Exchange<'_>, &mut S) -> R) -> Result<R, LeaseError> {
-        let borrowed = self.try_borrow().ok_or(LeaseError::Busy)?;
+        let borrowed = match self.try_borrow() {
+            Some(borrowed) => borrowed,
+            // With a GIL it is another thread that waits for the client: nobody else could be seen at it.
+            None if cfg!(Py_GIL_DISABLED) => self.borrow_soon().ok_or(LeaseError::Busy)?,
+            None => return Err(LeaseError::Busy),
+        };
         self.lend(borrowed, body)
     }
 
@@ -97,6 +107,18 @@ impl<S> Lease<S> {
     fn try_borrow(&self) -> Option<Borrowed<'_>> {
         // Not `then_some`: a `Borrowed` that is made and not given out would give back what another thread has.
         (!self.busy.swap(true, Ordering::Acquire)).then(|| Borrowed(&self.busy))
+    }
+
+    #[cold]
+    fn borrow_soon(&self) -> Option<Borrowed<'_>> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(borrowed) = self.try_borrow() {
+                return Some(borrowed);
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 
     fn wait(&self, waiting: &impl Fn()) -> Borrowed<'_> {
