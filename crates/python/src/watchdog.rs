@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,9 @@ pub struct Lane {
     count: AtomicU64,
     /// The `count` of the request that is to be given up.
     unwanted: AtomicU64,
+    /// Held while an exception is raised in the thread or called back: without a GIL both may happen at once, and an
+    /// exception would come to the request after the one that it is for.
+    raising: Mutex<()>,
     /// Python's identifier of the thread; 0 before it serves.
     ident: AtomicU64,
 }
@@ -53,31 +57,47 @@ impl Lane {
     /// A request begins.
     #[inline]
     pub fn enter(&self) {
-        self.count.fetch_add(1, Ordering::AcqRel);
+        self.count.fetch_add(1, SeqCst);
     }
 
     /// A request ends, attached; an exception on its way is called back.
     #[inline]
     pub fn leave(&self, py: Python<'_>) {
-        let count = self.count.fetch_add(1, Ordering::AcqRel);
-        if self.unwanted.load(Ordering::Acquire) == count {
-            clear_exception(py, self.ident.load(Ordering::Relaxed));
+        self.leave_with(|| clear_exception(py, self.ident.load(Ordering::Relaxed)));
+    }
+
+    #[inline]
+    fn leave_with(&self, call_back: impl FnOnce()) {
+        let count = self.count.fetch_add(1, SeqCst);
+        // Whoever raises has said so before it looks at the count: either it sees that the request has ended, or it is
+        // seen here.
+        if self.unwanted.load(SeqCst) == count {
+            let _raising = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+            call_back();
         }
     }
 
     /// Whether the request in progress is to be given up.
     #[must_use]
     pub fn is_unwanted(&self) -> bool {
-        let count = self.count.load(Ordering::Acquire);
-        count % 2 == 1 && self.unwanted.load(Ordering::Acquire) == count
+        let count = self.count.load(SeqCst);
+        count % 2 == 1 && self.unwanted.load(SeqCst) == count
     }
 
     fn give_up(&self) -> bool {
-        let count = self.count.load(Ordering::Acquire);
+        let count = self.count.load(SeqCst);
         if count % 2 == 1 {
-            self.unwanted.store(count, Ordering::Release);
+            self.unwanted.store(count, SeqCst);
         }
         count % 2 == 1
+    }
+
+    /// Runs `raise` if the request in progress is still the one to be given up.
+    fn raise_with(&self, raise: impl FnOnce()) {
+        let _raising = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_unwanted() {
+            raise();
+        }
     }
 }
 
@@ -191,10 +211,9 @@ impl Watchdog for PythonWatchdog {
         // Taking the GIL can take as long as the thread that has it likes, so the watcher does not do it itself.
         let helper = std::thread::Builder::new().name("margrave-interrupt".into()).spawn(move || {
             Python::attach(|py| {
-                if lanes[thread].is_unwanted() {
-                    let exception = py.get_type::<RequestTimeout>();
-                    raise_in_thread(lanes[thread].ident.load(Ordering::Relaxed), &exception);
-                }
+                let exception = py.get_type::<RequestTimeout>();
+                let lane = &lanes[thread];
+                lane.raise_with(|| raise_in_thread(lane.ident.load(Ordering::Relaxed), &exception));
             });
         });
         // Without a thread for it now, the next tick asks again.
@@ -217,6 +236,7 @@ impl Watchdog for PythonWatchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn only_the_request_that_was_meant_is_given_up() {
@@ -230,5 +250,27 @@ mod tests {
         assert!(!lane.is_unwanted(), "ended in the meantime");
         lane.enter();
         assert!(!lane.is_unwanted(), "the next request");
+    }
+
+    #[test]
+    fn an_exception_is_called_back_or_not_raised_when_its_request_ends_at_that_moment() {
+        let (lane, on_its_way, ended) = (Lane::default(), AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(SeqCst) {
+                    if lane.give_up() {
+                        lane.raise_with(|| on_its_way.store(true, SeqCst));
+                    }
+                }
+            });
+            let strays = (0..200_000).filter(|_| {
+                lane.enter();
+                lane.leave_with(|| on_its_way.store(false, SeqCst));
+                on_its_way.swap(false, SeqCst)
+            });
+            let strays = strays.count();
+            ended.store(true, SeqCst);
+            assert_eq!(strays, 0);
+        });
     }
 }
