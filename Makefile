@@ -39,7 +39,8 @@ tools:
 
 install: tools
 	@echo "[1/5] Building Margrave (release; the first time takes a few minutes)"
-	@PYO3_PYTHON=$(REAL_PYTHON) $(CARGO) build --release --quiet -p margrave-cli -p margrave-python --features margrave-python/extension-module
+	@PYO3_PYTHON=$(REAL_PYTHON) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) build --release --quiet \
+	    --manifest-path "$$(tools/workspace.sh $(REAL_PYTHON))/Cargo.toml" -p margrave-cli -p margrave-python --features margrave-python/extension-module
 	@echo "[2/5] Installing Margrave, Django and Flask into $(VENV)"
 	@tools/install.sh $(REAL_PYTHON) $(VENV) $(TARGET)/release $(SITE)/requirements.txt examples/flask-app/requirements.txt tests/requirements.txt
 
@@ -106,17 +107,19 @@ images: prepare
 	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave=$(BIN)/margrave
 
 # One scenario: make bench SCENARIO=django. Longer and calmer: ROUNDS=7 DURATION=5. Some servers: SERVERS="margrave bjoern".
+# `parallel`, `parallel-short` and `parallel-hello` want a Margrave without a GIL: FREE_THREADED=/path/to/venv/bin/margrave.
 # OUT is where figures and plots go; `make bench OUT=` keeps none. `python -m benches --list` names the scenarios.
 SCENARIO ?=
 ROUNDS ?= 3
 DURATION ?= 1
 SERVERS ?=
+FREE_THREADED ?=
 OUT ?= docs/benchmarks
 BENCH_PEERS := bjoern granian fastpysgi waitress gunicorn
 bench: install
 	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt $(BENCH_PEERS)
 	@$(BIN)/python -m benches $(SCENARIO) --margrave $(BIN)/margrave --peers $(PEERS)/bin --rounds $(ROUNDS) --duration $(DURATION) \
-	    $(SERVERS:%=--only %) $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md)
+	    $(SERVERS:%=--only %) $(if $(FREE_THREADED),--free-threaded $(FREE_THREADED)) $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md)
 
 # Instructions of a hello request by function, for .run/instructions.json; needs valgrind, and a build of its own (see the module).
 instructions: tools

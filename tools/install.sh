@@ -16,7 +16,7 @@ wanted=$(cat "$@" /dev/null)
 if [ "$(cat "$venv/.requirements" 2>/dev/null)" != "$wanted" ]; then
     list=()
     for file in "$@"; do list+=(-r "$file"); done
-    [ $# -eq 0 ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${list[@]}"
+    [ $# -eq 0 ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary "${list[@]}"
     echo "$wanted" >"$venv/.requirements"
 fi
 

@@ -72,7 +72,6 @@ VALUES = {
     "uwsgi.env is environ": "True",
     "uwsgi.cl()": "0",
     "uwsgi.log('a line')": "True",
-    "uwsgi.log(b'bytes')": "TypeError: 'bytes' object is not an instance of 'str'",
     "uwsgi.log('a\\0b')": "ValueError: embedded null character",
     "uwsgi.set_logvar('key', b'value')": "None",
     "uwsgi.set_logvar('a', 'b'), uwsgi.get_logvar('a'), uwsgi.get_logvar(b'c')": "(None, b'b', None)",
@@ -103,6 +102,8 @@ def test_values_and_errors(ask):
     # Order of options is that of first appearance.
     expected["uwsgi.opt"] = "{'key': b'last', 'flag': True, 'none': b'\\xc3\\xa4'}"
     assert got == expected
+    # How it goes on depends on the version of PyO3.
+    assert ask("uwsgi.log(b'bytes')", **changes).startswith("TypeError: ")
     (served,) = ask.servers.values()
     assert served.log.count("a line\n") == 1
 
