@@ -165,3 +165,16 @@ class TestMistakes:
             pytest.skip("it has the same version, so the package beside the executable fits it")
         output = fails(under_test, tmp_path, "--python", "/usr/bin/python3", "--http-socket", address, "--wsgi-file", hello)
         assert "/usr/bin/python3" in output and "pip install" in output
+
+
+@pytest.mark.smoke
+@own(reason="its Python is built in")
+def test_python_without_gil_stays_without_and_the_start_says_so(serve, address, under_test, tmp_path):
+    has_gil = "getattr(sys, '_is_gil_enabled', lambda: True)()"
+    (tmp_path / "app.py").write_text(
+        f"import sys\ndef application(e, s):\n    s('200 OK', [])\n    return [str({has_gil}).encode()]\n"
+    )
+    server = serve("--http-socket", address, "--wsgi-file", "app.py", "--threads", "2", serving=address)
+    expected = under_test.run(f"import sys; print({has_gil})")
+    assert http.get(address).text == expected
+    assert (" free-threaded in " in server.log) == (expected == "False")

@@ -102,8 +102,14 @@ def load(zygote, settings):
         # What is buffered now would be written by every child again.
         if stream is not None:
             stream.flush()
-    zygote.report_ready(platform.python_version(), sys.prefix, [app.report() for app in LOADED], warnings)
+    zygote.report_ready(python_version(), sys.prefix, [app.report() for app in LOADED], warnings)
     return True
+
+
+def python_version():
+    """Which Python this is, and whether its threads run at the same time, which an import can have ended."""
+    kind = "" if getattr(sys, "_is_gil_enabled", lambda: True)() else " free-threaded"
+    return platform.python_version() + kind
 
 
 def load_all(zygote, settings):

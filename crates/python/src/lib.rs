@@ -15,8 +15,8 @@ pub mod zygote;
 
 use pyo3::prelude::*;
 
-/// The native half of the `margrave` package.
-#[pymodule]
+/// The native half of the `margrave` package. It needs no GIL: importing it leaves a free-threaded interpreter as it is.
+#[pymodule(gil_used = false)]
 mod _margrave {
     #[pymodule_export]
     use crate::watchdog::RequestTimeout;
