@@ -155,8 +155,13 @@ impl Worker {
     }
 
     /// Starts accepting connections.
-    fn ready(&self, apps: Vec<Report>) -> Result<(), Error> {
-        Ok(self.server()?.ready(reports(apps))?)
+    fn ready(&self, py: Python<'_>, apps: Vec<Report>) -> PyResult<()> {
+        let server = self.server()?;
+        if !gil::is_enabled(py)? {
+            server.go_parallel();
+        }
+        server.ready(reports(apps)).map_err(Error::from)?;
+        Ok(())
     }
 
     /// Tells the master that the application did not load here, or that a hook around it failed.

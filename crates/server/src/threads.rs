@@ -93,6 +93,11 @@ impl Server {
         self.tell(&FromWorker::Ready { apps })
     }
 
+    /// The threads run Python at the same time: there is no GIL. Called before [`Self::ready`].
+    pub fn go_parallel(&self) {
+        self.shared.lock().roles.eagerness.go_parallel();
+    }
+
     /// Tells the master that the application did not load in this worker.
     ///
     /// # Errors

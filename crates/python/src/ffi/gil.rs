@@ -3,6 +3,7 @@
 //! A worker thread enters `run_thread` from Python, gives its thread state away once and then takes
 //! and releases it around every batch of requests. PyO3's `attach` would look the state up each time.
 
+use pyo3::prelude::*;
 use pyo3::{Python, ffi};
 use std::ptr;
 
@@ -77,4 +78,16 @@ pub fn without<R>(_py: Python<'_>, body: impl FnOnce() -> R) -> R {
     let result = body();
     state.attach();
     result
+}
+
+/// Whether threads of the interpreter take turns. A free-threaded one takes the GIL back, for ever, when it imports an
+/// extension that needs it.
+///
+/// # Errors
+/// When the interpreter does not tell.
+pub fn is_enabled(py: Python<'_>) -> PyResult<bool> {
+    if !cfg!(Py_GIL_DISABLED) {
+        return Ok(true);
+    }
+    py.import("sys")?.call_method0("_is_gil_enabled")?.extract()
 }
