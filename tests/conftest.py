@@ -89,6 +89,9 @@ class Kind:
             [self.python, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=clean_environment()
         ).stdout.strip()
 
+    def is_free_threaded(self):
+        return self.run("import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())") == "False"
+
 
 def kind(config, name):
     executable = Path(config.getoption(f"--{name}"))

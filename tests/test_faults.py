@@ -172,7 +172,7 @@ def test_a_worker_that_may_have_no_more_memory_answers_500_and_lives_or_is_repla
         space = int(statm.read().split()[0]) * 4096
     resource.prlimit(worker, resource.RLIMIT_AS, (space + (32 << 20), resource.RLIM_INFINITY))
     try:
-        assert http.get(site.address, "/grow/256").status == 500
+        assert http.get(site.address, "/grow/4096").status == 500
     except (http.Broken, OSError):
         pass
     assert http.get(site.address, "/").status == 200

@@ -1,6 +1,7 @@
 """Large blocks of answers are sent from where the application made them: not copied, in order, freed in the end."""
 import contextlib
 import threading
+from array import array
 
 import pytest
 from harness import fastcgi, http
@@ -15,8 +16,9 @@ MIB = 1 << 20
 READERS, SIZE = 20, 30 * MIB
 APP = f"""
 import os
+from array import array
 # No part of it is like another one.
-BLOCK = b"".join(number.to_bytes(4, "big") for number in range({SIZE} // 4))
+BLOCK = array("I", range({SIZE} // 4)).tobytes()
 PARTS = [BLOCK[start:start + 3 * {MIB} + 1] for start in range(0, {SIZE}, 3 * {MIB} + 1)]
 
 def application(environ, start_response):
@@ -32,7 +34,7 @@ def application(environ, start_response):
         return [BLOCK * 2]
     return [str(os.getpid()).encode()]
 """
-BLOCK = b"".join(number.to_bytes(4, "big") for number in range(SIZE // 4))
+BLOCK = array("I", range(SIZE // 4)).tobytes()
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def test_slow_readers_of_one_block_need_neither_threads_nor_copies_of_it(address
 
 
 @own
-def test_blocks_are_freed_when_their_readers_have_gone_though_no_request_follows(addresses):
+def test_blocks_are_freed_when_their_readers_have_gone_though_no_request_follows(addresses, under_test):
+    if under_test.is_free_threaded():
+        pytest.skip("the allocator of free-threaded Python keeps what is freed, here as in a script of three lines")
     address = addresses["http-socket"]
     pid = int(http.get(address, "/pid").text)
     before = resident(pid)
