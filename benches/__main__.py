@@ -18,6 +18,7 @@ def options():
     parser.add_argument("--list", action="store_true", help="names and titles of all scenarios")
     parser.add_argument("--margrave", type=pathlib.Path, default=pathlib.Path(".venv/bin/margrave"))
     parser.add_argument("--peers", type=pathlib.Path, default=pathlib.Path(".run/peers/bin"), help="folder of uwsgi, granian …")
+    parser.add_argument("--free-threaded", type=pathlib.Path, help="Margrave's executable in an environment whose Python has no GIL")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--duration", type=int, default=1, help="seconds of load in each turn")
     parser.add_argument("--only", action="append", default=[], help="measures these servers alone")
@@ -49,7 +50,10 @@ def main():
     measure.raise_limits()
     with tempfile.TemporaryDirectory(prefix="margrave-bench-") as folder:
         # Absolute, but not resolved: a venv's python is a link whose place matters.
-        tools = peers.Tools(chosen.margrave.absolute(), chosen.peers.absolute(), build_floor(pathlib.Path(folder)))
+        free_threaded = chosen.free_threaded and chosen.free_threaded.absolute()
+        tools = peers.Tools(
+            chosen.margrave.absolute(), chosen.peers.absolute(), build_floor(pathlib.Path(folder)), free_threaded
+        )
         about = {"machine": machine.describe(), "versions": peers.versions(tools)}
         about["method"] = {"rounds": chosen.rounds, "seconds": chosen.duration}
         print(machine.sentence(about), flush=True)

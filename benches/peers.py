@@ -62,6 +62,8 @@ class Tools:
     margrave: pathlib.Path
     peers: pathlib.Path
     floor: pathlib.Path | None = None
+    # Margrave's executable in an environment whose Python has no GIL.
+    free_threaded: pathlib.Path | None = None
 
     def python(self):
         return self.peers / "python"
@@ -75,6 +77,10 @@ def margrave(tools, work, place):
     if work.static:
         command += ["--static-map", f"/static={place.static}"]
     return [*command, *work.options]
+
+
+def margrave_free_threaded(tools, work, place):
+    return margrave(dataclasses.replace(tools, margrave=tools.free_threaded), work, place)
 
 
 def uwsgi(tools, work, place):
@@ -187,6 +193,7 @@ def nginx(tools, work, place):
 
 BUILDERS = {
     "margrave": margrave,
+    "margrave free-threaded": margrave_free_threaded,
     "uWSGI": uwsgi,
     "bjoern": bjoern,
     "FastPySGI": fastpysgi,
@@ -204,6 +211,8 @@ def missing(tools):
     reasons = {}
     if not tools.margrave.exists():
         reasons["margrave"] = f"there is no {tools.margrave}"
+    if problem := lacks_free_threading(tools.free_threaded):
+        reasons["margrave free-threaded"] = problem
     if not (tools.peers / "uwsgi").exists():
         reasons["uWSGI"] = f"there is no uwsgi in {tools.peers}"
     for name, module in MODULES.items():
@@ -217,6 +226,17 @@ def missing(tools):
     return reasons
 
 
+def lacks_free_threading(executable):
+    """Why this Margrave cannot stand for one without a GIL; `None` when it can."""
+    if executable is None:
+        return "none was named: --free-threaded /path/to/venv/bin/margrave (make bench FREE_THREADED=...)"
+    python = executable.parent / "python"
+    code = "import sys, margrave._margrave; sys.exit(getattr(sys, '_is_gil_enabled', lambda: True)())"
+    if not python.exists() or subprocess.call([python, "-c", code], stderr=subprocess.DEVNULL):
+        return f"{python} has a GIL, or no Margrave"
+    return None
+
+
 def versions(tools):
     """What was measured, by name."""
     code = (
@@ -228,6 +248,9 @@ def versions(tools):
         installed = json.loads(subprocess.check_output([tools.python(), "-c", code], text=True))
         names = {**MODULES, "uWSGI": "uwsgi", "Django": "django"}
         found = {name: installed[module] for name, module in names.items() if module in installed}
+    if not lacks_free_threading(tools.free_threaded):
+        said = subprocess.check_output([tools.free_threaded.parent / "python", "-c", "import platform; print(platform.python_version())"])
+        found["free-threaded CPython"] = said.decode().strip()
     said = subprocess.run([str(tools.margrave), "--version"], capture_output=True, text=True, check=False).stdout
     found["margrave"] = said.strip().removeprefix("margrave ")
     return found

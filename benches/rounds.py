@@ -120,10 +120,11 @@ def answers(port, path):
 
 def run(scenarios, tools, rounds, seconds, only=()):
     """All rounds of all scenarios; yields each scenario with its figures by row, and what was left out."""
+    plan = [(one, [entry for entry in one.entries if not only or entry.peer in only]) for one in scenarios]
     absent = peers.missing(tools)
     for name, reason in absent.items():
-        print(f"*** {name.upper()} IS LEFT OUT: {reason}", file=sys.stderr, flush=True)
-    plan = [(one, [entry for entry in one.entries if not only or entry.peer in only]) for one in scenarios]
+        if any(entry.peer == name for _, entries in plan for entry in entries):
+            print(f"*** {name.upper()} IS LEFT OUT: {reason}", file=sys.stderr, flush=True)
     progress = Progress(sum(len(entries) * rounds_of(one, rounds) for one, entries in plan))
     runner = Runner(tools, seconds)
     for scenario, entries in plan:

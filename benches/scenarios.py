@@ -79,6 +79,11 @@ def curve(peers, axis, values, unit):
     )
 
 
+def with_and_without_gil(app):
+    """Margrave on the usual Python and on one without a GIL."""
+    return (("margrave", app), ("margrave free-threaded", app))
+
+
 def fronts(peers, ways, **work):
     """Each peer behind nginx by each way that it speaks."""
     return tuple(
@@ -306,6 +311,39 @@ SCENARIOS = (
         (Target("rate", 30, "margrave, 1 thread", row="margrave, 32 threads", at_least=True),),
         axis="threads",
         main="rate",
+    ),
+    Scenario(
+        "parallel",
+        "Requests a second of an application that computes for some 5 ms, by number of threads in one worker",
+        Steady(Wrk(path="/50000", nice=19)),
+        curve(with_and_without_gil("computing"), "threads", (1, 2, 4), "threads"),
+        (Target("rate", 1.8, "margrave free-threaded, 1 thread", row="margrave free-threaded, 2 threads", at_least=True),),
+        axis="threads",
+        main="rate",
+        spread=True,
+        default=False,
+        note="On both cores, with the client niced away.",
+    ),
+    Scenario(
+        "parallel-short",
+        "The same for some 300 µs",
+        Steady(Wrk(path="/3000", nice=19)),
+        curve(with_and_without_gil("computing"), "threads", (1, 2, 4), "threads"),
+        axis="threads",
+        main="rate",
+        spread=True,
+        default=False,
+    ),
+    Scenario(
+        "parallel-hello",
+        "The same for hello",
+        Steady(Wrk(nice=19)),
+        curve(with_and_without_gil("hello"), "threads", (1, 2, 4), "threads"),
+        axis="threads",
+        main="rate",
+        spread=True,
+        default=False,
+        note="The client needs the second core.",
     ),
     Scenario(
         "uploads",
