@@ -59,6 +59,8 @@ pub(crate) struct Roles {
     woken: usize,
     threads: Vec<Option<Thread>>,
     watcher: Option<Thread>,
+    /// Those who run when the reactor is free.
+    woken_up: Vec<Thread>,
     watch: Arc<Watch>,
     pub(crate) running: Vec<Option<Running>>,
     /// Threads that wait for their clients.
@@ -78,6 +80,7 @@ impl Roles {
             woken: 0,
             threads: vec![None; threads],
             watcher: None,
+            woken_up: Vec::new(),
             watch,
             running: (0..threads).map(|_| None).collect(),
             waiters: Vec::new(),
@@ -152,26 +155,20 @@ impl Roles {
     fn call_watcher(&mut self) {
         self.watcher_parked = false;
         self.watch.call();
-        if let Some(watcher) = &self.watcher {
-            watcher.unpark();
-        }
+        self.woken_up.extend(self.watcher.clone());
     }
 
     /// The watcher looks after whoever is in the application.
     pub(crate) fn rouse_watcher(&mut self) {
-        if std::mem::take(&mut self.watcher_parked)
-            && let Some(watcher) = &self.watcher
-        {
-            watcher.unpark();
+        if std::mem::take(&mut self.watcher_parked) {
+            self.woken_up.extend(self.watcher.clone());
         }
     }
 
     fn wake_one(&mut self) -> Option<usize> {
         let thread = self.idle.pop()?;
         self.woken += 1;
-        if let Some(handle) = &self.threads[thread] {
-            handle.unpark();
-        }
+        self.unpark(thread);
         Some(thread)
     }
 
@@ -203,16 +200,19 @@ impl Roles {
         }
     }
 
-    pub(crate) fn wake_waiter(&self, slot: usize) {
+    pub(crate) fn wake_waiter(&mut self, slot: usize) {
         for waiter in self.waiters.iter().filter(|waiter| waiter.slot == slot) {
-            self.unpark(waiter.thread);
+            self.woken_up.extend(self.threads[waiter.thread].clone());
         }
     }
 
-    fn unpark(&self, thread: usize) {
-        if let Some(handle) = &self.threads[thread] {
-            handle.unpark();
-        }
+    fn unpark(&mut self, thread: usize) {
+        self.woken_up.extend(self.threads[thread].clone());
+    }
+
+    /// Whoever has been woken since the last call, to be unparked without the reactor's lock.
+    pub(crate) fn take_woken(&mut self) -> Vec<Thread> {
+        std::mem::take(&mut self.woken_up)
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
@@ -225,9 +225,7 @@ impl Roles {
             return;
         }
         self.ending = Some(ending);
-        for thread in self.threads.iter().flatten() {
-            thread.unpark();
-        }
+        self.woken_up.extend(self.threads.iter().flatten().cloned());
         self.call_watcher();
     }
 }

@@ -12,9 +12,11 @@ use margrave_sys::clock;
 use margrave_sys::poller::Events;
 use margrave_wire::Known;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
 /// Events taken from one poll.
@@ -39,10 +41,49 @@ pub(crate) struct Shared {
     pub(crate) waiting_for_gil: AtomicUsize,
 }
 
+/// The reactor, while nobody else has it. Threads that are woken meanwhile begin to run when it is free again: before,
+/// they would only find it taken.
+pub(crate) struct Locked<'a> {
+    // Dropped in this order.
+    reactor: MutexGuard<'a, Reactor>,
+    woken: Woken,
+}
+
+/// Threads to unpark.
+#[derive(Default)]
+struct Woken(Vec<Thread>);
+
+impl Deref for Locked<'_> {
+    type Target = Reactor;
+
+    fn deref(&self) -> &Reactor {
+        &self.reactor
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Reactor {
+        &mut self.reactor
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.woken.0 = self.reactor.roles.take_woken();
+    }
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Thread::unpark);
+    }
+}
+
 impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Reactor> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         // A panic under the lock is a defect of ours; the state is still the best there is.
-        self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
+        let reactor = self.reactor.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { reactor, woken: Woken::default() }
     }
 
     /// Writes finished request lines out. Called without the lock and without the GIL.
@@ -178,7 +219,7 @@ impl ThreadLoop<'_> {
     }
 
     /// One step of a leader: run what is ready, or poll.
-    fn lead<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    fn lead<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
     where
         Self: 'r,
     {
@@ -201,7 +242,7 @@ impl ThreadLoop<'_> {
     ///
     /// The lead comes first: the watcher took it from a thread that was stuck, and as long as it leads, everything that
     /// arrives wakes it beside the thread that runs.
-    fn follow<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    fn follow<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
     where
         Self: 'r,
     {
@@ -238,7 +279,7 @@ impl ThreadLoop<'_> {
     }
 
     /// Looks for events; gives the GIL up only when there are none at once.
-    fn poll<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    fn poll<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
     where
         Self: 'r,
     {
@@ -283,7 +324,7 @@ impl ThreadLoop<'_> {
     }
 
     /// Frees the blocks that answers have let go of, watched as one that runs a request.
-    fn release<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>) -> MutexGuard<'r, Reactor>
+    fn release<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
     where
         Self: 'r,
     {
@@ -319,7 +360,7 @@ impl ThreadLoop<'_> {
     }
 
     /// Runs one request.
-    fn serve<'r>(&mut self, mut reactor: MutexGuard<'r, Reactor>, mut work: Work) -> MutexGuard<'r, Reactor>
+    fn serve<'r>(&mut self, mut reactor: Locked<'r>, mut work: Work) -> Locked<'r>
     where
         Self: 'r,
     {
