@@ -22,7 +22,10 @@ find_python() {
 }
 
 case $wanted in
-    */*) python=$wanted version=$(version_of "$wanted") ;;
+    */*)
+        python=$(realpath "$wanted")
+        version=$(version_of "$wanted") || { echo "$wanted is no Python that can make virtual environments" >&2; exit 1; }
+        ;;
     *) python=$(find_python) version=$wanted ;;
 esac
 if [ -z "$python" ]; then
