@@ -1,8 +1,11 @@
 """Variables of a front server that name applications and files."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from conftest import APPS
 from harness import uwsgi_packets
 from harness.address import free_address
+from harness.waiting import until
 
 pytestmark = pytest.mark.margrave_only(reason="it honours all of them, and keeps the working directory of the last one")
 
@@ -54,6 +57,31 @@ def test_application_named_by_a_request_is_loaded_once_and_then_known_by_its_nam
     assert front.ask(UWSGI_SCRIPT="named:second", UWSGI_APPID="y") == "second"
     assert front.ask() == "one piece"
     assert server.log.count("application `/n`") == 1 and server.log.count("application `x`") == 1
+
+
+def test_applications_that_load_at_the_same_time_leave_the_working_directory_as_it_was(front, tmp_path):
+    """The first waits for the second to begin, a second long, and the second for the first one's end."""
+    wait = "import os, time\nend = time.monotonic() + {}\nwhile not os.path.exists({!r}) and time.monotonic() < end:\n    time.sleep(0.01)\n"
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    for name, code in (
+        ("first", f"open({str(tmp_path / 'first-began')!r}, 'w').close()\n" + wait.format(1, str(began))),
+        ("second", f"open({str(began)!r}, 'w').close()\n" + wait.format(20, str(ended))),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.py").write_text(code + APP)
+    server, front = front("--dynamic-apps")
+
+    def load(name):
+        return front.ask(UWSGI_MODULE=name, UWSGI_APPID=name, UWSGI_CHDIR=str(tmp_path / name))
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load, "first")
+        until((tmp_path / "first-began").exists, 10, "the first one to load")
+        second = pool.submit(load, "second")
+        assert first.result(20).startswith("first ")
+        ended.touch()
+        assert second.result(20).startswith("second ")
+    assert front.ask(UWSGI_APPID="first").split()[1] == str(APPS)
 
 
 def test_application_that_does_not_load_leaves_the_request_to_the_default_one(front):

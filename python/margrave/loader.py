@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 import time
 import types
 
@@ -90,6 +91,10 @@ def set_aliases(aliases, option):
             sys.modules[name] = load_module(target, settings)[0]
 
 
+# One after the other: each moves the process to a directory and back.
+LOADING = threading.Lock()
+
+
 def load_named(wanted, name):
     """The application that the ``UWSGI_`` variables of a request ask for; ``None``, and a line in the log, if it does not load."""
     directory = wanted.get("UWSGI_CHDIR")
@@ -101,20 +106,21 @@ def load_named(wanted, name):
     else:
         target = {"Module": wanted.get("UWSGI_MODULE") or wanted["UWSGI_SCRIPT"]}
     settings = {"target": target, "callable": wanted.get("UWSGI_CALLABLE"), "origin": f"application `{name}`", "mountpoint": name}
-    before = os.getcwd()
-    try:
-        variable, equals, value = wanted.get("UWSGI_SETENV", "").partition("=")
-        if equals:
-            os.environ[variable] = value
-        if directory:
-            os.chdir(directory)
-            sys.path.insert(0, os.getcwd())
-        app = load(settings)[0]
-    except (LoadError, OSError) as error:
-        report.write(f"margrave: {error}")
-        return None
-    finally:
-        os.chdir(before)
+    with LOADING:
+        before = os.getcwd()
+        try:
+            variable, equals, value = wanted.get("UWSGI_SETENV", "").partition("=")
+            if equals:
+                os.environ[variable] = value
+            if directory:
+                os.chdir(directory)
+                sys.path.insert(0, os.getcwd())
+            app = load(settings)[0]
+        except (LoadError, OSError) as error:
+            report.write(f"margrave: {error}")
+            return None
+        finally:
+            os.chdir(before)
     report.write(f"margrave: application `{name}` ({app.name}) loaded in {app.millis} ms")
     return app.callable
 

@@ -52,19 +52,23 @@ impl DynamicApps {
                 return None;
             }
         };
-        // Another thread may have loaded it meanwhile: then that one is the application.
-        self.named(name).or_else(|| {
-            let app = Arc::new(App { mount: name.to_vec(), callable, tally: None });
-            let mut apps = self.lock();
-            apps.push(Arc::clone(&app));
-            Some((apps.len() - 1, app))
-        })
+        Some(self.enter(Arc::new(App { mount: name.to_vec(), callable, tally: None })))
     }
 
     fn named(&self, name: &[u8]) -> Option<(usize, Arc<App>)> {
         let apps = self.lock();
         let place = apps.iter().position(|app| app.mount == name)?;
         Some((place, Arc::clone(&apps[place])))
+    }
+
+    /// Another thread may have loaded it meanwhile: then that one is the application.
+    fn enter(&self, app: Arc<App>) -> (usize, Arc<App>) {
+        let mut apps = self.lock();
+        let place = apps.iter().position(|other| other.mount == app.mount).unwrap_or(apps.len());
+        if place == apps.len() {
+            apps.push(Arc::clone(&app));
+        }
+        (place, Arc::clone(&apps[place]))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<App>>> {
