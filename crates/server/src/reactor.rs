@@ -224,6 +224,12 @@ impl Reactor {
         self.accepting
     }
 
+    /// Gives out the finished request lines, for `spare`.
+    pub(crate) fn take_log(&mut self, spare: &mut Vec<u8>) {
+        spare.clear();
+        std::mem::swap(&mut self.log, spare);
+    }
+
     /// What happened, batch by batch. Afterwards `ready` may hold requests.
     pub(crate) fn handle_events(&mut self, events: &Events) {
         let answered = std::mem::replace(&mut self.now, clock::monotonic());

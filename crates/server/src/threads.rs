@@ -88,8 +88,7 @@ impl Shared {
 
     /// Writes finished request lines out. Called without the lock and without the GIL.
     pub(crate) fn write_log(&self, spare: &mut Vec<u8>) {
-        spare.clear();
-        std::mem::swap(&mut self.lock().log, spare);
+        self.lock().take_log(spare);
         self.site.log.write(spare);
     }
 }
@@ -269,9 +268,10 @@ impl ThreadLoop<'_> {
             // The watcher polls without the listeners, because no thread was free.
             self.shared.site.waker.wake();
         }
+        reactor.take_log(&mut self.log);
         drop(reactor);
         self.detach();
-        self.shared.write_log(&mut self.log);
+        self.shared.site.log.write(&self.log);
         std::thread::park();
         let mut reactor = self.shared.lock();
         reactor.roles.rise(self.thread);

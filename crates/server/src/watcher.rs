@@ -149,8 +149,9 @@ impl Watcher<'_> {
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             reactor.roles.watcher_polls = true;
             reactor.begin_poll();
+            reactor.take_log(&mut self.log);
             drop(reactor);
-            self.shared.write_log(&mut self.log);
+            self.shared.site.log.write(&self.log);
             if can_help {
                 self.shared.site.offer_help();
             }
