@@ -107,7 +107,7 @@ images: prepare
 	@MARGRAVE_IMAGES=docs/images $(PYTEST) tests/test_screenshots.py --margrave=$(BIN)/margrave
 
 # One scenario: make bench SCENARIO=django. Longer and calmer: ROUNDS=7 DURATION=5. Some servers: SERVERS="margrave bjoern".
-# `parallel`, `parallel-short` and `parallel-hello` want a Margrave without a GIL: FREE_THREADED=/path/to/venv/bin/margrave.
+# `parallel`, `parallel-short`, `parallel-django` and `parallel-hello` want a Margrave without a GIL: FREE_THREADED=/path/to/venv/bin/margrave.
 # OUT is where figures and plots go; `make bench OUT=` keeps none. `python -m benches --list` names the scenarios.
 SCENARIO ?=
 ROUNDS ?= 3

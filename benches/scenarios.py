@@ -335,6 +335,16 @@ SCENARIOS = (
         default=False,
     ),
     Scenario(
+        "parallel-django",
+        "The same for Django, default middleware, JSON",
+        Steady(Wrk(nice=19)),
+        curve(with_and_without_gil("site_json"), "threads", (1, 2, 4), "threads"),
+        axis="threads",
+        main="rate",
+        spread=True,
+        default=False,
+    ),
+    Scenario(
         "parallel-hello",
         "The same for hello",
         Steady(Wrk(nice=19)),
