@@ -3,6 +3,9 @@
 //! A slow request run inline costs everybody behind it a tick or two, a hand-over some ten microseconds: the
 //! break-even is near one request in a hundred. So what counts is the share of slow requests, not their mean time.
 //!
+//! While requests are few, watching the leader costs more than hand-overs: the watcher ticks a thousand times a second
+//! after a slow request. Then eagerness stays for as long as it would tick.
+//!
 //! Without a GIL there is more to gain: a request that is handed over runs beside the others. There the mean time counts
 //! as well, as soon as it is worth several hand-overs.
 
@@ -17,6 +20,14 @@ const ONE: u32 = 1 << 20;
 const ENTER: u32 = ONE * 3 / 100;
 const LEAVE: u32 = ONE / 100;
 
+/// Requests come seldom when there is more than this between two of them, on average: up to there hand-overs cost less than
+/// ticks.
+const SELDOM: Duration = Duration::from_micros(500);
+/// Longest pause that counts in that average.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Few requests are handed over for so long after a slow one.
+const LINGERS: Duration = Duration::from_secs(1);
+
 /// Mean times above and below which threads that run at the same time are used, in nanoseconds.
 const WORTH_SHARING: u64 = 60_000;
 const NOT_WORTH_SHARING: u64 = 40_000;
@@ -26,6 +37,10 @@ const NOT_WORTH_SHARING: u64 = 40_000;
 pub(crate) struct Eagerness {
     share: u32,
     eager: bool,
+    /// When the last request ended, when the last slow one, and the mean time between two.
+    ended: Duration,
+    slow_ended: Duration,
+    gap: Duration,
     /// Threads run Python at the same time.
     parallel: bool,
     /// Mean time in nanoseconds; slow requests count as [`SLOW`], so that one does not stand for many.
@@ -39,18 +54,23 @@ impl Eagerness {
         self.parallel = true;
     }
 
-    /// Counts a finished request.
-    pub(crate) fn handle_request(&mut self, took: Duration) {
+    /// Counts a request that took so long and has ended now.
+    pub(crate) fn handle_request(&mut self, took: Duration, now: Duration) {
         if self.parallel {
             self.count_time(took);
         }
+        let gap = now.saturating_sub(self.ended).min(PAUSE);
+        self.gap = self.gap - self.gap / WINDOW + gap / WINDOW;
+        self.ended = now;
         self.share -= self.share / WINDOW;
         if took >= SLOW {
             self.share += ONE / WINDOW;
+            self.slow_ended = now;
         }
+        let lingers = self.gap >= SELDOM && now < self.slow_ended + LINGERS;
         if self.share >= ENTER {
             self.eager = true;
-        } else if self.share < LEAVE {
+        } else if self.share < LEAVE && !lingers {
             self.eager = false;
         }
     }
@@ -81,9 +101,14 @@ mod tests {
     use super::*;
 
     fn after(pattern: impl Iterator<Item = bool>) -> bool {
+        after_some(Duration::ZERO, pattern)
+    }
+
+    /// Whether it is eager after requests that end so far apart.
+    fn after_some(gap: Duration, pattern: impl Iterator<Item = bool>) -> bool {
         let mut eagerness = Eagerness::default();
-        for slow in pattern {
-            eagerness.handle_request(if slow { SLOW } else { Duration::ZERO });
+        for (number, slow) in (1..).zip(pattern) {
+            eagerness.handle_request(if slow { SLOW } else { Duration::ZERO }, gap * number);
         }
         eagerness.is_eager()
     }
@@ -103,9 +128,9 @@ mod tests {
     fn it_is_calm_again_thirty_requests_after_a_slow_one() {
         let mut eagerness = Eagerness::default();
         assert!(eagerness.is_calm());
-        eagerness.handle_request(SLOW);
+        eagerness.handle_request(SLOW, Duration::ZERO);
         assert!(!eagerness.is_calm());
-        (0..30).for_each(|_| eagerness.handle_request(Duration::ZERO));
+        (0..30).for_each(|_| eagerness.handle_request(Duration::ZERO, Duration::ZERO));
         assert!(eagerness.is_calm());
     }
 
@@ -115,13 +140,31 @@ mod tests {
     }
 
     #[test]
+    fn when_requests_are_few_it_ends_a_second_after_the_last_slow_one() {
+        let gap = Duration::from_millis(2);
+        assert!(after_some(gap, (0..400).map(|n| n < 10)));
+        assert!(!after_some(gap, (0..600).map(|n| n < 10)));
+    }
+
+    #[test]
+    fn one_slow_request_in_fifty_stays_eager_when_requests_are_few() {
+        let gap = Duration::from_millis(2);
+        let mut eagerness = Eagerness::default();
+        for number in 1..2000_u32 {
+            let slow = number == 51 || number % 50 == 0;
+            eagerness.handle_request(if slow { SLOW } else { Duration::ZERO }, gap * number);
+            assert!(number < 51 || eagerness.is_eager(), "{number}");
+        }
+    }
+
+    #[test]
     fn requests_of_some_hand_overs_are_shared_only_by_threads_that_run_at_the_same_time() {
         let eager_after = |parallel, micros| {
             let mut eagerness = Eagerness::default();
             if parallel {
                 eagerness.go_parallel();
             }
-            (0..500).for_each(|_| eagerness.handle_request(Duration::from_micros(micros)));
+            (0..500).for_each(|_| eagerness.handle_request(Duration::from_micros(micros), Duration::ZERO));
             eagerness.is_eager()
         };
         assert!(eager_after(true, 100));
@@ -133,7 +176,7 @@ mod tests {
     fn one_very_slow_request_does_not_make_fast_ones_be_shared() {
         let mut eagerness = Eagerness::default();
         eagerness.go_parallel();
-        eagerness.handle_request(Duration::from_secs(10));
+        eagerness.handle_request(Duration::from_secs(10), Duration::from_secs(10));
         assert!(!eagerness.is_eager());
     }
 }

@@ -470,11 +470,13 @@ impl Reactor {
         }
     }
 
-    /// How long a poll may wait at most; `None` = until something happens.
+    /// How long a leader's poll may wait at most; `None` = until something happens.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
-            return Some(Duration::ZERO);
-        }
+        if self.ready.is_empty() { self.time_left() } else { Some(Duration::ZERO) }
+    }
+
+    /// How long until something has to be done because of the time.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
         let watched = !self.connections.is_empty() || self.roles.anybody_runs();
         let sweep = watched.then_some(self.next_sweep);
         let drain = self.drain.as_ref().map(|drain| drain.deadline);

@@ -269,7 +269,7 @@ mod tests {
     fn one_thread_alone_is_never_eager() {
         let mut roles = Roles::new(1, Arc::default());
         for _ in 0..100 {
-            roles.eagerness.handle_request(Duration::from_secs(1));
+            roles.eagerness.handle_request(Duration::from_secs(1), Duration::ZERO);
         }
         assert!(!roles.is_eager());
     }

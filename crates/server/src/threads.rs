@@ -86,6 +86,16 @@ impl Shared {
         Locked { reactor, woken: Woken::default() }
     }
 
+    /// Leaves what is ready to a thread that waits for the GIL: another one would only be company. `false` when none does.
+    pub(crate) fn defer(&self) -> bool {
+        if self.waiting_for_gil.load(SeqCst) == 0 {
+            return false;
+        }
+        self.watch.defer();
+        // It may have got the GIL meanwhile, and have looked too early.
+        self.waiting_for_gil.load(SeqCst) > 0 || !self.watch.take_deferred()
+    }
+
     /// Writes finished request lines out. Called without the lock and without the GIL.
     pub(crate) fn write_log(&self, spare: &mut Vec<u8>) {
         self.lock().take_log(spare);
@@ -381,7 +391,7 @@ impl ThreadLoop<'_> {
         let mut reactor = shared.lock();
         reactor.now = ended;
         reactor.roles.running[self.thread] = None;
-        reactor.roles.eagerness.handle_request(ended.saturating_sub(began));
+        reactor.roles.eagerness.handle_request(ended.saturating_sub(began), ended);
         reactor.log.extend_from_slice(&self.scratch.line);
         reactor.complete(&work, answer);
         reactor.recycle(work.request);

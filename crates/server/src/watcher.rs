@@ -48,8 +48,12 @@ impl Watch {
         self.called.load(Acquire) && self.called.swap(false, AcqRel)
     }
 
+    pub(crate) fn defer(&self) {
+        self.deferred.store(true, SeqCst);
+    }
+
     pub(crate) fn take_deferred(&self) -> bool {
-        self.deferred.load(Acquire) && self.deferred.swap(false, AcqRel)
+        self.deferred.load(SeqCst) && self.deferred.swap(false, SeqCst)
     }
 
     pub(crate) fn read(&self) -> u64 {
@@ -127,6 +131,7 @@ impl Watcher<'_> {
 
     /// Polls, reads and writes for the others until a thread takes the lead.
     fn lead(&mut self) {
+        let site = &self.shared.site;
         let mut reactor = self.shared.lock();
         while reactor.roles.role == Role::Watcher {
             if reactor.roles.ending().is_some() {
@@ -143,9 +148,11 @@ impl Watcher<'_> {
             if self.shared.site.kept.has_let_go() && !reactor.roles.anybody_runs() {
                 reactor.roles.wake_for(1);
             }
-            let timeout = reactor.poll_timeout().unwrap_or(Duration::from_secs(1));
-            // What is ready waits for a thread that is on its way or busy; there is nothing to hurry for.
-            let timeout = if reactor.ready.is_empty() { timeout } else { QUICK_TICK };
+            let timeout = reactor.time_left().unwrap_or(Duration::from_secs(1));
+            // What is ready waits for a thread that is on its way or busy, and will look. Only fellows that become idle, and
+            // threads that could be called away from their clients, have to be looked for.
+            let looks = site.fellows.is_some() || reactor.roles.has_recallable();
+            let timeout = if looks && !reactor.ready.is_empty() { QUICK_TICK } else { timeout };
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             reactor.roles.watcher_polls = true;
             reactor.begin_poll();
@@ -198,9 +205,7 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
         // The leader polls: make it look.
         Role::Lead(_) => shared.site.waker.wake(),
         Role::Watcher => {
-            // One that waits for the GIL already would only get company; it sees to the rest when it has it.
-            if shared.waiting_for_gil.load(SeqCst) > 0 {
-                shared.watch.deferred.store(true, Release);
+            if shared.defer() {
                 return;
             }
             if reactor.roles.is_eager() || !reactor.roles.hand_lead_to_idle() {
