@@ -79,9 +79,11 @@ def curve(peers, axis, values, unit):
     )
 
 
-def with_and_without_gil(app):
-    """Margrave on the usual Python and on one without a GIL."""
-    return (("margrave", app), ("margrave free-threaded", app))
+def threads_at_work(name, title, app, path="/", **more):
+    """One worker on the usual Python and on one without a GIL, with more and more threads; not part of a plain run."""
+    entries = curve((("margrave", app), ("margrave free-threaded", app)), "threads", (1, 2, 4), "threads")
+    measure = Steady(Wrk(path=path, nice=19))
+    return Scenario(name, title, measure, entries, axis="threads", main="rate", spread=True, default=False, **more)
 
 
 def fronts(peers, ways, **work):
@@ -312,49 +314,17 @@ SCENARIOS = (
         axis="threads",
         main="rate",
     ),
-    Scenario(
+    threads_at_work(
         "parallel",
         "Requests a second of an application that computes for some 5 ms, by number of threads in one worker",
-        Steady(Wrk(path="/50000", nice=19)),
-        curve(with_and_without_gil("computing"), "threads", (1, 2, 4), "threads"),
-        (Target("rate", 1.8, "margrave free-threaded, 1 thread", row="margrave free-threaded, 2 threads", at_least=True),),
-        axis="threads",
-        main="rate",
-        spread=True,
-        default=False,
+        "computing",
+        "/50000",
+        targets=(Target("rate", 1.8, "margrave free-threaded, 1 thread", row="margrave free-threaded, 2 threads", at_least=True),),
         note="On both cores, with the client niced away.",
     ),
-    Scenario(
-        "parallel-short",
-        "The same for some 300 µs",
-        Steady(Wrk(path="/3000", nice=19)),
-        curve(with_and_without_gil("computing"), "threads", (1, 2, 4), "threads"),
-        axis="threads",
-        main="rate",
-        spread=True,
-        default=False,
-    ),
-    Scenario(
-        "parallel-django",
-        "The same for Django, default middleware, JSON",
-        Steady(Wrk(nice=19)),
-        curve(with_and_without_gil("site_json"), "threads", (1, 2, 4), "threads"),
-        axis="threads",
-        main="rate",
-        spread=True,
-        default=False,
-    ),
-    Scenario(
-        "parallel-hello",
-        "The same for hello",
-        Steady(Wrk(nice=19)),
-        curve(with_and_without_gil("hello"), "threads", (1, 2, 4), "threads"),
-        axis="threads",
-        main="rate",
-        spread=True,
-        default=False,
-        note="The client needs the second core.",
-    ),
+    threads_at_work("parallel-short", "The same for some 300 µs", "computing", "/3000"),
+    threads_at_work("parallel-django", "The same for Django, default middleware, JSON", "site_json"),
+    threads_at_work("parallel-hello", "The same for hello", "hello", note="The client needs the second core."),
     Scenario(
         "uploads",
         "Memory at its peak beyond that of small requests, by size of the request's body",

@@ -14,15 +14,15 @@ use std::time::Duration;
 /// A request that takes longer counts as slow.
 pub(crate) const SLOW: Duration = Duration::from_millis(1);
 
-/// Requests the share is taken over.
-const WINDOW: u32 = 64;
-const ONE: u32 = 1 << 20;
-const ENTER: u32 = ONE * 3 / 100;
-const LEAVE: u32 = ONE / 100;
+/// Requests that means are taken over.
+const WINDOW: u64 = 64;
+const ONE: u64 = 1 << 20;
+const ENTER: u64 = ONE * 3 / 100;
+const LEAVE: u64 = ONE / 100;
 
-/// Requests come seldom when there is more than this between two of them, on average: up to there hand-overs cost less than
-/// ticks.
-const SELDOM: Duration = Duration::from_micros(500);
+/// Requests come seldom when there is more than this between two of them, on average and in nanoseconds: from there on
+/// hand-overs cost less than ticks.
+const SELDOM: u64 = 500_000;
 /// Longest pause that counts in that average.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Few requests are handed over for so long after a slow one.
@@ -35,12 +35,12 @@ const NOT_WORTH_SHARING: u64 = 40_000;
 /// Moving share of slow requests and mean time of all, with hysteresis.
 #[derive(Debug, Default)]
 pub(crate) struct Eagerness {
-    share: u32,
+    share: u64,
     eager: bool,
-    /// When the last request ended, when the last slow one, and the mean time between two.
+    /// When the last request ended, when the last slow one, and the mean time between two in nanoseconds.
     ended: Duration,
     slow_ended: Duration,
-    gap: Duration,
+    gap: u64,
     /// Threads run Python at the same time.
     parallel: bool,
     /// Mean time in nanoseconds; slow requests count as [`SLOW`], so that one does not stand for many.
@@ -59,14 +59,14 @@ impl Eagerness {
         if self.parallel {
             self.count_time(took);
         }
-        let gap = now.saturating_sub(self.ended).min(PAUSE);
-        self.gap = self.gap - self.gap / WINDOW + gap / WINDOW;
-        self.ended = now;
-        self.share -= self.share / WINDOW;
-        if took >= SLOW {
-            self.share += ONE / WINDOW;
+        let is_slow = took >= SLOW;
+        if is_slow {
             self.slow_ended = now;
         }
+        let gap = now.saturating_sub(self.ended);
+        self.ended = now;
+        self.gap = moved(self.gap, nanos(gap.min(PAUSE)));
+        self.share = moved(self.share, if is_slow { ONE } else { 0 });
         let lingers = self.gap >= SELDOM && now < self.slow_ended + LINGERS;
         if self.share >= ENTER {
             self.eager = true;
@@ -76,8 +76,7 @@ impl Eagerness {
     }
 
     fn count_time(&mut self, took: Duration) {
-        let nanos = u64::try_from(took.min(SLOW).as_nanos()).unwrap_or(u64::MAX);
-        self.mean = self.mean - self.mean / u64::from(WINDOW) + nanos / u64::from(WINDOW);
+        self.mean = moved(self.mean, nanos(took.min(SLOW)));
         if self.mean >= WORTH_SHARING {
             self.shares = true;
         } else if self.mean < NOT_WORTH_SHARING {
@@ -94,6 +93,15 @@ impl Eagerness {
     pub(crate) fn is_eager(&self) -> bool {
         self.eager || self.shares
     }
+}
+
+/// A mean over the last requests, when one more has come.
+fn moved(mean: u64, one: u64) -> u64 {
+    mean - mean / WINDOW + one / WINDOW
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl Roles {
     fn wake_one(&mut self) -> Option<usize> {
         let thread = self.idle.pop()?;
         self.woken += 1;
-        self.unpark(thread);
+        self.call(thread);
         Some(thread)
     }
 
@@ -194,19 +194,18 @@ impl Roles {
     /// Makes one of the threads that wait for clients look whether it is needed elsewhere.
     pub(crate) fn recall_waiter(&mut self) {
         if let Some(place) = self.waiters.iter().position(|waiter| waiter.recallable) {
-            self.unpark(self.waiters[place].thread);
+            self.call(self.waiters[place].thread);
             // The next one, should this one have to wait on.
             self.waiters[place..].rotate_left(1);
         }
     }
 
     pub(crate) fn wake_waiter(&mut self, slot: usize) {
-        for waiter in self.waiters.iter().filter(|waiter| waiter.slot == slot) {
-            self.woken_up.extend(self.threads[waiter.thread].clone());
-        }
+        let waiters = self.waiters.iter().filter(|waiter| waiter.slot == slot);
+        self.woken_up.extend(waiters.filter_map(|waiter| self.threads[waiter.thread].clone()));
     }
 
-    fn unpark(&mut self, thread: usize) {
+    fn call(&mut self, thread: usize) {
         self.woken_up.extend(self.threads[thread].clone());
     }
 

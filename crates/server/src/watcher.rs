@@ -145,7 +145,7 @@ impl Watcher<'_> {
             if reactor.roles.role != Role::Watcher {
                 return;
             }
-            if self.shared.site.kept.has_let_go() && !reactor.roles.anybody_runs() {
+            if site.kept.has_let_go() && !reactor.roles.anybody_runs() {
                 reactor.roles.wake_for(1);
             }
             let timeout = reactor.time_left().unwrap_or(Duration::from_secs(1));
@@ -158,12 +158,12 @@ impl Watcher<'_> {
             reactor.begin_poll();
             reactor.take_log(&mut self.log);
             drop(reactor);
-            self.shared.site.log.write(&self.log);
+            site.log.write(&self.log);
             if can_help {
-                self.shared.site.offer_help();
+                site.offer_help();
             }
-            let _ = self.shared.site.poller.wait(&mut self.events, Some(timeout));
-            let claimed = can_help && self.shared.site.withdraw_help();
+            let _ = site.poller.wait(&mut self.events, Some(timeout));
+            let claimed = can_help && site.withdraw_help();
             reactor = self.shared.lock();
             reactor.roles.watcher_polls = false;
             reactor.end_poll();
