@@ -117,16 +117,19 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, fd)?)
     }
 
-    /// Waits until something is ready or `timeout` has passed (`None` = for ever; zero = only looks).
+    /// Waits until something is ready or `timeout`, rounded up to milliseconds, has passed (`None` = for ever; zero = only
+    /// looks).
     /// An interrupted wait returns with no events.
     ///
     /// # Errors
     /// Never in a healthy process.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.list.clear();
-        let timeout = timeout.map(|duration| Timespec {
-            tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: duration.subsec_nanos().into(),
+        let timeout = timeout.map(|duration| {
+            // The kernel counts milliseconds here. Rounded down, the last one before a time would be spent in asking
+            // again and again whether it has come.
+            let millis = i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+            Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }
         });
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events.list), timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -179,6 +182,15 @@ impl AsFd for Waker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_not_shorter_than_its_timeout() {
+        let poller = Poller::new().unwrap();
+        let timeout = Duration::from_micros(300);
+        let begun = std::time::Instant::now();
+        poller.wait(&mut Events::with_capacity(1), Some(timeout)).unwrap();
+        assert!(begun.elapsed() >= timeout);
+    }
 
     #[test]
     fn a_waker_ends_a_wait_and_is_quiet_after_drain() {
