@@ -3,8 +3,8 @@
 //! A slow request run inline costs everybody behind it a tick or two, a hand-over some ten microseconds: the
 //! break-even is near one request in a hundred. So what counts is the share of slow requests, not their mean time.
 //!
-//! While requests are few, watching the leader costs more than hand-overs: the watcher ticks a thousand times a second
-//! after a slow request. Then eagerness stays for as long as it would tick.
+//! While requests are few, nobody watches the leader without a price: a tick out of idleness costs more than a hand-over,
+//! an alarm as much. Then they are handed over for a while after each slow one, for which the watcher would have to be quick.
 //!
 //! Without a GIL there is more to gain: a request that is handed over runs beside the others. There the mean time counts
 //! as well, as soon as it is worth several hand-overs.
@@ -20,12 +20,14 @@ const ONE: u64 = 1 << 20;
 const ENTER: u64 = ONE * 3 / 100;
 const LEAVE: u64 = ONE / 100;
 
-/// Requests come seldom when there is more than this between two of them, on average and in nanoseconds: from there on
-/// hand-overs cost less than ticks.
+/// Requests come seldom when there is more than this between two of them, on average and in nanoseconds: hand-overs cost
+/// less than quick ticks then, and so do alarms.
 const SELDOM: u64 = 500_000;
-/// Longest pause that counts in that average.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Few requests are handed over for so long after a slow one.
+/// From there on alarms cost less than calm ticks, too.
+const RARE: u64 = 2_000_000;
+/// Longest pause that counts in that average: one is enough for a while.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Seldom requests are handed over for so long after a slow one.
 const LINGERS: Duration = Duration::from_secs(1);
 
 /// Mean times above and below which threads that run at the same time are used, in nanoseconds.
@@ -39,7 +41,7 @@ pub(crate) struct Eagerness {
     eager: bool,
     /// When the last request ended, when the last slow one, and the mean time between two in nanoseconds.
     ended: Duration,
-    slow_ended: Duration,
+    slow_ended: Option<Duration>,
     gap: u64,
     /// Threads run Python at the same time.
     parallel: bool,
@@ -61,18 +63,23 @@ impl Eagerness {
         }
         let is_slow = took >= SLOW;
         if is_slow {
-            self.slow_ended = now;
+            self.slow_ended = Some(now);
         }
         let gap = now.saturating_sub(self.ended);
         self.ended = now;
         self.gap = moved(self.gap, nanos(gap.min(PAUSE)));
         self.share = moved(self.share, if is_slow { ONE } else { 0 });
-        let lingers = self.gap >= SELDOM && now < self.slow_ended + LINGERS;
-        if self.share >= ENTER {
+        let lingers = self.gap >= SELDOM && self.slow_ended.is_some_and(|ended| now < ended + LINGERS);
+        if self.share >= ENTER || lingers {
             self.eager = true;
-        } else if self.share < LEAVE && !lingers {
+        } else if self.share < LEAVE {
             self.eager = false;
         }
+    }
+
+    /// Requests are so few that looking after the leader is cheaper by an alarm for each than by ticks.
+    pub(crate) fn pays_alarms(&self) -> bool {
+        self.gap >= if self.is_calm() { RARE } else { SELDOM }
     }
 
     fn count_time(&mut self, took: Duration) {
@@ -148,21 +155,31 @@ mod tests {
     }
 
     #[test]
-    fn when_requests_are_few_it_ends_a_second_after_the_last_slow_one() {
+    fn when_requests_are_few_it_begins_with_a_slow_one_and_ends_a_second_after_the_last() {
         let gap = Duration::from_millis(2);
-        assert!(after_some(gap, (0..400).map(|n| n < 10)));
-        assert!(!after_some(gap, (0..600).map(|n| n < 10)));
+        assert!(after_some(gap, (0..400).map(|n| n == 100)));
+        assert!(!after_some(gap, (0..700).map(|n| n == 100)));
+        assert!(after_some(gap, (0..2000).map(|n| n % 50 == 0)));
     }
 
     #[test]
-    fn one_slow_request_in_fifty_stays_eager_when_requests_are_few() {
-        let gap = Duration::from_millis(2);
+    fn alarms_pay_after_one_long_pause_and_while_requests_are_few() {
         let mut eagerness = Eagerness::default();
-        for number in 1..2000_u32 {
-            let slow = number == 51 || number % 50 == 0;
-            eagerness.handle_request(if slow { SLOW } else { Duration::ZERO }, gap * number);
-            assert!(number < 51 || eagerness.is_eager(), "{number}");
-        }
+        assert!(!eagerness.pays_alarms());
+        let mut now = Duration::from_secs(3600);
+        eagerness.handle_request(Duration::ZERO, now);
+        assert!(eagerness.pays_alarms());
+        let mut after = |gap, took| {
+            (0..500).for_each(|_| {
+                now += gap;
+                eagerness.handle_request(took, now);
+            });
+            eagerness.pays_alarms()
+        };
+        assert!(!after(Duration::from_millis(1), Duration::ZERO));
+        assert!(after(Duration::from_millis(1), SLOW));
+        assert!(!after(Duration::from_micros(100), SLOW));
+        assert!(after(Duration::from_millis(3), Duration::ZERO));
     }
 
     #[test]
@@ -184,7 +201,7 @@ mod tests {
     fn one_very_slow_request_does_not_make_fast_ones_be_shared() {
         let mut eagerness = Eagerness::default();
         eagerness.go_parallel();
-        eagerness.handle_request(Duration::from_secs(10), Duration::from_secs(10));
+        eagerness.handle_request(Duration::from_secs(10), Duration::ZERO);
         assert!(!eagerness.is_eager());
     }
 }

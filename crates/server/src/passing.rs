@@ -157,6 +157,14 @@ impl Reactor {
         }
     }
 
+    /// The watcher does not lead any more, or looks at what its poll has brought.
+    pub(crate) fn end_watchers_offer(&mut self) {
+        if std::mem::take(&mut self.roles.watcher_offers) {
+            let claimed = self.site.withdraw_help();
+            self.handle_offer_over(claimed);
+        }
+    }
+
     fn take_over(&mut self, passed: Passed, fd: OwnedFd) {
         let address = net::peer_of(fd.as_fd());
         let peer = Peer::new(address, self.site.trusts(address));

@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::connection::{Connection, Peer, Phase};
 use crate::drain::Drain;
 use crate::live::BodyFault;
-use crate::role::Roles;
+use crate::role::{Role, Roles};
 use crate::site::{Site, Token};
 use margrave_config::settings::Protocol;
 use margrave_static_files::{Memory, StaticFiles};
@@ -230,16 +230,17 @@ impl Reactor {
         std::mem::swap(&mut self.log, spare);
     }
 
-    /// What happened, batch by batch. Afterwards `ready` may hold requests.
-    pub(crate) fn handle_events(&mut self, events: &Events) {
+    /// What happened, batch by batch; `poller` says who has polled. Afterwards `ready` may hold requests.
+    pub(crate) fn handle_events(&mut self, events: &Events, poller: Role) {
         let answered = std::mem::replace(&mut self.now, clock::monotonic());
         self.batch.begin_round(answered, self.now);
         self.polls += 1;
         if let Some(fellows) = &self.site.fellows {
             fellows.note_poll(self.site.worker, self.now);
         }
+        let leads = self.roles.role == poller;
         for ready in events.iter() {
-            self.handle_ready(ready);
+            self.handle_ready(ready, leads);
         }
         self.handle_time();
         self.resume();
@@ -258,7 +259,7 @@ impl Reactor {
         }
     }
 
-    fn handle_ready(&mut self, ready: Ready) {
+    fn handle_ready(&mut self, ready: Ready, leads: bool) {
         match Token::decode(ready.token) {
             Token::Connection { slot, generation } => {
                 self.handle_connection(slot as usize, generation, ready)
@@ -269,7 +270,9 @@ impl Reactor {
                 self.accept_some(number);
                 self.queue_up(number);
             }
-            Token::Waker => self.handle_wake(),
+            // For whoever leads; at the end, for everybody who polls.
+            Token::Waker if leads && self.roles.ending().is_none() => self.site.waker.drain(),
+            Token::Waker => {}
             Token::Control => self.handle_control(),
             Token::Liveness => self.handle_master_gone(),
             // Events of the batch in which a drain began: it has taken what was there, and what comes now, its own
@@ -278,14 +281,6 @@ impl Reactor {
             Token::Inbox if self.drain.is_some() && self.now >= self.help_until => {}
             Token::Adoption => drop(self.handle_adoption()),
             Token::Inbox => self.handle_inbox(),
-        }
-    }
-
-    /// A wake-up is for everybody who polls: at the end it stays, and a thread that has taken the lead leaves it to
-    /// the watcher, which clears `watcher_polls` before it handles events.
-    fn handle_wake(&self) {
-        if !self.roles.watcher_polls && self.roles.ending().is_none() {
-            self.site.waker.drain();
         }
     }
 

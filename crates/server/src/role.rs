@@ -3,7 +3,7 @@
 //! The part of the reactor's state that decides it; `threads` and `watcher` act on it under the reactor's lock.
 
 use crate::Ending;
-use crate::eager::Eagerness;
+use crate::eager::{Eagerness, SLOW};
 use crate::watcher::Watch;
 use std::sync::Arc;
 use std::thread::Thread;
@@ -42,6 +42,17 @@ pub(crate) struct Waiter {
     pub(crate) recallable: bool,
 }
 
+/// Who is to be woken.
+#[derive(Debug, Default)]
+pub(crate) struct Woken {
+    /// To be unparked.
+    pub(crate) threads: Vec<Thread>,
+    /// The watcher, out of its sleep.
+    pub(crate) watcher: bool,
+    /// Whoever polls.
+    pub(crate) poller: bool,
+}
+
 /// Roles and the threads' whereabouts.
 #[derive(Debug)]
 pub(crate) struct Roles {
@@ -50,17 +61,21 @@ pub(crate) struct Roles {
     /// knows whether it still leads.
     pub(crate) sequence: u64,
     pub(crate) eagerness: Eagerness,
-    pub(crate) watcher_parked: bool,
-    /// The watcher is in a poll, as the leader or still.
+    /// The watcher looks after the leader by itself; otherwise it sleeps until it is called or its alarm goes off.
+    watcher_ticks: bool,
+    /// The watcher's alarm is set, for the leader's present entry into the application.
+    alarm_is_set: bool,
+    /// The watcher is in a poll, as the leader or, since a thread has taken the lead, beside it.
     pub(crate) watcher_polls: bool,
+    /// It has offered help meanwhile.
+    pub(crate) watcher_offers: bool,
     /// Parked threads that nobody has woken.
     idle: Vec<usize>,
     /// Threads woken for a request that have not taken one yet.
-    woken: usize,
+    on_their_way: usize,
     threads: Vec<Option<Thread>>,
-    watcher: Option<Thread>,
     /// Those who run when the reactor is free.
-    woken_up: Vec<Thread>,
+    woken: Woken,
     watch: Arc<Watch>,
     pub(crate) running: Vec<Option<Running>>,
     /// Threads that wait for their clients.
@@ -74,13 +89,14 @@ impl Roles {
             role: Role::Vacant,
             sequence: 0,
             eagerness: Eagerness::default(),
-            watcher_parked: false,
+            watcher_ticks: true,
+            alarm_is_set: false,
             watcher_polls: false,
+            watcher_offers: false,
             idle: Vec::with_capacity(threads),
-            woken: 0,
+            on_their_way: 0,
             threads: vec![None; threads],
-            watcher: None,
-            woken_up: Vec::new(),
+            woken: Woken::default(),
             watch,
             running: (0..threads).map(|_| None).collect(),
             waiters: Vec::new(),
@@ -90,10 +106,6 @@ impl Roles {
 
     pub(crate) fn register_thread(&mut self, thread: usize, handle: Thread) {
         self.threads[thread] = Some(handle);
-    }
-
-    pub(crate) fn register_watcher(&mut self, handle: Thread) {
-        self.watcher = Some(handle);
     }
 
     /// Handing over pays only where another thread could take the request.
@@ -115,13 +127,13 @@ impl Roles {
         match self.idle.iter().position(|&idle| idle == thread) {
             // Nobody had woken it: a spurious wake-up.
             Some(place) => drop(self.idle.swap_remove(place)),
-            None => self.woken = self.woken.saturating_sub(1),
+            None => self.on_their_way = self.on_their_way.saturating_sub(1),
         }
     }
 
     /// Threads woken for a request that have not taken one yet.
     pub(crate) fn on_their_way(&self) -> usize {
-        self.woken
+        self.on_their_way
     }
 
     pub(crate) fn has_idle(&self) -> bool {
@@ -130,7 +142,7 @@ impl Roles {
 
     /// Wakes as many threads as there are requests without one on its way.
     pub(crate) fn wake_for(&mut self, ready: usize) {
-        while self.woken < ready && self.wake_one().is_some() {}
+        while self.on_their_way < ready && self.wake_one().is_some() {}
     }
 
     /// Gives the lead to an idle thread.
@@ -141,6 +153,55 @@ impl Roles {
         true
     }
 
+    /// The leader is in the application, or waits for it: it loses the lead if it stays there for long.
+    pub(crate) fn enter(&mut self) -> u64 {
+        self.sequence += 1;
+        self.watch.enter(self.sequence);
+        let pays_alarms = self.eagerness.pays_alarms();
+        self.watch.prefer_alarms(pays_alarms);
+        if self.watcher_ticks || self.watcher_polls {
+            // It sees the entry with its next tick, or is woken by whatever comes meanwhile and ticks then.
+        } else if pays_alarms {
+            self.watch.alarm.set(SLOW);
+            self.alarm_is_set = true;
+        } else {
+            self.watcher_ticks = true;
+            self.woken.watcher = true;
+        }
+        self.sequence
+    }
+
+    /// The leader is back, if it has not lost the lead since that entry.
+    pub(crate) fn leave(&mut self, sequence: u64) {
+        if self.sequence == sequence {
+            self.watch.leave(sequence);
+            self.clear_alarm();
+        }
+    }
+
+    fn clear_alarm(&mut self) {
+        if std::mem::take(&mut self.alarm_is_set) {
+            self.watch.alarm.clear();
+        }
+    }
+
+    /// The watcher is up again. Whether its alarm has gone off for the leader's present entry.
+    pub(crate) fn take_alarm(&mut self) -> bool {
+        self.watcher_ticks = true;
+        let expired = self.watch.alarm.take_expired();
+        expired && std::mem::take(&mut self.alarm_is_set)
+    }
+
+    /// The watcher is about to sleep without ticks. `false`: there is something it has to look after.
+    pub(crate) fn stop_ticks(&mut self) -> bool {
+        let unwatched = self.watch.is_in_app() && !self.alarm_is_set;
+        if unwatched || self.role == Role::Watcher || self.ending.is_some() {
+            return false;
+        }
+        self.watcher_ticks = false;
+        true
+    }
+
     /// Gives the lead to the watcher.
     pub(crate) fn hand_lead_to_watcher(&mut self) {
         self.role = Role::Watcher;
@@ -148,26 +209,31 @@ impl Roles {
         // A leader that gives the lead away out of the application is not stuck in it: without this the watcher would
         // take the lead from whoever polls next.
         self.watch.leave(self.sequence);
+        self.clear_alarm();
         self.call_watcher();
+    }
+
+    /// Takes the lead from the watcher, which stays in its poll: there it costs nothing, and the thread that comes to poll
+    /// last is the first that the kernel wakes.
+    pub(crate) fn take_lead_back(&mut self, thread: usize) {
+        self.role = Role::Lead(thread);
+        self.sequence += 1;
     }
 
     /// Makes the watcher look at the roles.
     fn call_watcher(&mut self) {
-        self.watcher_parked = false;
-        self.watch.call();
-        self.woken_up.extend(self.watcher.clone());
-    }
-
-    /// The watcher looks after whoever is in the application.
-    pub(crate) fn rouse_watcher(&mut self) {
-        if std::mem::take(&mut self.watcher_parked) {
-            self.woken_up.extend(self.watcher.clone());
+        self.watcher_ticks = true;
+        if self.watcher_polls {
+            self.woken.poller = true;
+        } else {
+            self.watch.call();
+            self.woken.watcher = true;
         }
     }
 
     fn wake_one(&mut self) -> Option<usize> {
         let thread = self.idle.pop()?;
-        self.woken += 1;
+        self.on_their_way += 1;
         self.call(thread);
         Some(thread)
     }
@@ -202,16 +268,16 @@ impl Roles {
 
     pub(crate) fn wake_waiter(&mut self, slot: usize) {
         let waiters = self.waiters.iter().filter(|waiter| waiter.slot == slot);
-        self.woken_up.extend(waiters.filter_map(|waiter| self.threads[waiter.thread].clone()));
+        self.woken.threads.extend(waiters.filter_map(|waiter| self.threads[waiter.thread].clone()));
     }
 
     fn call(&mut self, thread: usize) {
-        self.woken_up.extend(self.threads[thread].clone());
+        self.woken.threads.extend(self.threads[thread].clone());
     }
 
-    /// Whoever has been woken since the last call, to be unparked without the reactor's lock.
-    pub(crate) fn take_woken(&mut self) -> Vec<Thread> {
-        std::mem::take(&mut self.woken_up)
+    /// Whoever has been woken since the last call, to be woken without the reactor's lock.
+    pub(crate) fn take_woken(&mut self) -> Woken {
+        std::mem::take(&mut self.woken)
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
@@ -224,7 +290,7 @@ impl Roles {
             return;
         }
         self.ending = Some(ending);
-        self.woken_up.extend(self.threads.iter().flatten().cloned());
+        self.woken.threads.extend(self.threads.iter().flatten().cloned());
         self.call_watcher();
     }
 }
@@ -233,40 +299,44 @@ impl Roles {
 mod tests {
     use super::*;
 
+    fn watch() -> Arc<Watch> {
+        Arc::new(Watch::new().unwrap())
+    }
+
     #[test]
     fn no_more_threads_are_woken_than_requests_wait() {
-        let mut roles = Roles::new(4, Arc::default());
+        let mut roles = Roles::new(4, watch());
         (0..4).for_each(|thread| roles.rest(thread));
         roles.wake_for(2);
         roles.wake_for(2);
-        assert_eq!((roles.idle.len(), roles.woken), (2, 2));
+        assert_eq!((roles.idle.len(), roles.on_their_way), (2, 2));
         roles.rise(3);
         roles.wake_for(2);
-        assert_eq!((roles.idle.len(), roles.woken), (1, 2));
+        assert_eq!((roles.idle.len(), roles.on_their_way), (1, 2));
     }
 
     #[test]
     fn a_leader_that_gives_the_lead_away_is_not_taken_for_stuck() {
-        let watch = Arc::<Watch>::default();
+        let watch = watch();
         let mut roles = Roles::new(1, Arc::clone(&watch));
         roles.role = Role::Lead(0);
         roles.sequence += 1;
         watch.enter(roles.sequence);
         roles.hand_lead_to_watcher();
-        assert_eq!(watch.read() & 1, 0);
+        assert!(!watch.is_in_app());
     }
 
     #[test]
     fn a_spurious_wake_up_does_not_count_as_a_thread_on_its_way() {
-        let mut roles = Roles::new(1, Arc::default());
+        let mut roles = Roles::new(1, watch());
         roles.rest(0);
         roles.rise(0);
-        assert_eq!((roles.idle.len(), roles.woken), (0, 0));
+        assert_eq!((roles.idle.len(), roles.on_their_way), (0, 0));
     }
 
     #[test]
     fn one_thread_alone_is_never_eager() {
-        let mut roles = Roles::new(1, Arc::default());
+        let mut roles = Roles::new(1, watch());
         for _ in 0..100 {
             roles.eagerness.handle_request(Duration::from_secs(1), Duration::ZERO);
         }

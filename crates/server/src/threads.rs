@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, Scratch, Times};
 use crate::reactor::{Reactor, Work};
-use crate::role::{Role, Roles, Running};
+use crate::role::{Role, Roles, Running, Woken};
 use crate::site::Site;
 use crate::watcher::{self, Watch};
 use crate::{Ending, Executor, WorkerParts};
@@ -46,12 +46,14 @@ pub(crate) struct Shared {
 pub(crate) struct Locked<'a> {
     // Dropped in this order.
     reactor: MutexGuard<'a, Reactor>,
-    woken: Woken,
+    wakes: Wakes<'a>,
 }
 
-/// Threads to unpark.
-#[derive(Default)]
-struct Woken(Vec<Thread>);
+/// Wakes whom it holds.
+struct Wakes<'a> {
+    shared: &'a Shared,
+    woken: Woken,
+}
 
 impl Deref for Locked<'_> {
     type Target = Reactor;
@@ -69,13 +71,20 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        self.woken.0 = self.reactor.roles.take_woken();
+        self.wakes.woken = self.reactor.roles.take_woken();
     }
 }
 
-impl Drop for Woken {
+impl Drop for Wakes<'_> {
     fn drop(&mut self) {
-        self.0.iter().for_each(Thread::unpark);
+        let Woken { threads, watcher, poller } = &self.woken;
+        threads.iter().for_each(Thread::unpark);
+        if *watcher {
+            self.shared.watch.alarm.call();
+        }
+        if *poller {
+            self.shared.site.waker.wake();
+        }
     }
 }
 
@@ -83,7 +92,7 @@ impl Shared {
     pub(crate) fn lock(&self) -> Locked<'_> {
         // A panic under the lock is a defect of ours; the state is still the best there is.
         let reactor = self.reactor.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { reactor, woken: Woken::default() }
+        Locked { reactor, wakes: Wakes { shared: self, woken: Woken::default() } }
     }
 
     /// Leaves what is ready to a thread that waits for the GIL: another one would only be company. `false` when none does.
@@ -112,7 +121,7 @@ impl Server {
         let threads = usize::from(parts.settings.process.threads.max(1));
         let site = Arc::new(Site::new(parts)?);
         keep_freed_memory();
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Watch::new()?);
         let shared = Arc::new(Shared {
             reactor: Mutex::new(Reactor::new(Arc::clone(&site), Roles::new(threads, Arc::clone(&watch)))),
             site,
@@ -241,9 +250,9 @@ impl ThreadLoop<'_> {
             reactor.roles.wake_for(ready);
             return self.serve(reactor, work);
         }
-        let sequence = self.enter(&mut reactor);
-        let reactor = self.serve(reactor, work);
-        self.leave(&reactor, sequence);
+        let sequence = reactor.roles.enter();
+        let mut reactor = self.serve(reactor, work);
+        reactor.roles.leave(sequence);
         reactor
     }
 
@@ -256,12 +265,8 @@ impl ThreadLoop<'_> {
         Self: 'r,
     {
         if reactor.roles.role == Role::Watcher && !reactor.roles.is_eager() {
-            reactor.roles.role = Role::Lead(self.thread);
-            reactor.roles.sequence += 1;
-            if reactor.roles.watcher_polls {
-                // It must see that it does not lead any more.
-                self.shared.site.waker.wake();
-            }
+            reactor.roles.take_lead_back(self.thread);
+            reactor.end_watchers_offer();
             return reactor;
         }
         if let Some(work) = reactor.ready.pop_front() {
@@ -321,7 +326,7 @@ impl ThreadLoop<'_> {
         let mut reactor = self.shared.lock();
         reactor.end_poll();
         reactor.handle_offer_over(claimed);
-        reactor.handle_events(&self.events);
+        reactor.handle_events(&self.events, Role::Lead(self.thread));
         if reactor.roles.role != Role::Lead(self.thread) {
             watcher::dispatch(self.shared, &mut reactor);
         }
@@ -338,34 +343,18 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
-        let sequence = self.enter(&mut reactor);
+        let sequence = reactor.roles.enter();
         drop(reactor);
         self.attach();
         self.release_kept();
-        let reactor = self.shared.lock();
-        self.leave(&reactor, sequence);
+        let mut reactor = self.shared.lock();
+        reactor.roles.leave(sequence);
         reactor
     }
 
     fn release_kept(&mut self) {
         if self.shared.site.kept.take_let_go() {
             self.executor.release();
-        }
-    }
-
-    /// The leader is in the application, or waits for it: the watcher takes the lead if it stays there.
-    fn enter(&self, reactor: &mut Reactor) -> u64 {
-        reactor.roles.sequence += 1;
-        let sequence = reactor.roles.sequence;
-        self.shared.watch.enter(sequence);
-        reactor.roles.rouse_watcher();
-        sequence
-    }
-
-    /// It is back.
-    fn leave(&self, reactor: &Reactor, sequence: u64) {
-        if reactor.roles.sequence == sequence {
-            self.shared.watch.leave(sequence);
         }
     }
 

@@ -1,12 +1,16 @@
 //! The native watcher: notices that the leader is stuck in a slow application, and leads until a thread is free.
 //!
-//! It never runs an application and never takes the GIL. It ticks only while requests run, and parks otherwise.
+//! It never runs an application and never takes the GIL. While requests are many it ticks, which costs them nothing. While
+//! they are few it sleeps, and the leader sets an alarm at each entry into the application and takes it back: a tick out of
+//! idleness costs some 25 µs, an alarm that does not go off ten (on a virtual machine, whose timers are the host's).
 
 use crate::reactor::Reactor;
 use crate::role::Role;
 use crate::threads::{EVENTS, Shared};
+use margrave_sys::alarm::Alarm;
 use margrave_sys::poller::Events;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
+use std::io;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
@@ -17,11 +21,11 @@ const QUICK_TICK: Duration = Duration::from_millis(1);
 const QUICK_TICKS: u32 = 1000;
 /// Calm ticks that a worker which must end at once waits for its threads.
 const LAST_TICKS: u32 = 250;
-/// Ticks without a request after which the watcher parks.
+/// Ticks without a request after which the watcher sleeps.
 const QUIET_TICKS: u32 = 3;
 
-/// One word that says whether the leader is in the application and since which entry; read without the lock.
-#[derive(Debug, Default)]
+/// What is known of the leader without the lock, and how the watcher is woken.
+#[derive(Debug)]
 pub(crate) struct Watch {
     /// Sequence number, shifted left; the low bit is set while the leader is in the application.
     word: AtomicU64,
@@ -29,15 +33,34 @@ pub(crate) struct Watch {
     deferred: AtomicBool,
     /// The roles have changed in a way that the watcher must see at once.
     called: AtomicBool,
+    /// The leader would rather set alarms than have ticks.
+    by_alarm: AtomicBool,
+    pub(crate) alarm: Alarm,
 }
 
 impl Watch {
+    /// # Errors
+    /// When descriptors are exhausted.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            word: AtomicU64::default(),
+            deferred: AtomicBool::default(),
+            called: AtomicBool::default(),
+            by_alarm: AtomicBool::default(),
+            alarm: Alarm::new()?,
+        })
+    }
+
     pub(crate) fn enter(&self, sequence: u64) {
         self.word.store(sequence << 1 | 1, Release);
     }
 
     pub(crate) fn leave(&self, sequence: u64) {
         self.word.store(sequence << 1, Release);
+    }
+
+    pub(crate) fn prefer_alarms(&self, prefers: bool) {
+        self.by_alarm.store(prefers, Relaxed);
     }
 
     pub(crate) fn call(&self) {
@@ -56,43 +79,67 @@ impl Watch {
         self.deferred.load(SeqCst) && self.deferred.swap(false, SeqCst)
     }
 
-    pub(crate) fn read(&self) -> u64 {
+    fn read(&self) -> u64 {
         self.word.load(Acquire)
     }
+
+    pub(crate) fn is_in_app(&self) -> bool {
+        is_in_app(self.read())
+    }
+}
+
+fn is_in_app(word: u64) -> bool {
+    word & 1 == 1
 }
 
 /// The watcher's thread.
 pub(crate) fn run(shared: &Shared) {
-    shared.lock().roles.register_watcher(std::thread::current());
-    let mut watcher = Watcher { shared, events: Events::with_capacity(EVENTS), log: Vec::new(), quick: 0 };
-    let (mut last, mut quiet) = (0, 0);
-    loop {
-        std::thread::park_timeout(if watcher.quick > 0 { QUICK_TICK } else { CALM_TICK });
-        watcher.quick = watcher.quick.saturating_sub(1);
-        let word = shared.watch.read();
-        let stuck = word & 1 == 1 && word == last;
-        quiet = if word == last && word & 1 == 0 { quiet + 1 } else { 0 };
-        last = word;
-        if (stuck || shared.watch.take_call()) && watcher.tick(stuck, word) {
-            return;
-        }
-        if quiet >= QUIET_TICKS {
-            watcher.park(word);
-            quiet = 0;
-        }
-    }
+    let mut watcher = Watcher {
+        shared,
+        events: Events::with_capacity(EVENTS),
+        log: Vec::new(),
+        last: 0,
+        quiet: 0,
+        quick: 0,
+    };
+    while !watcher.step() {}
 }
 
 struct Watcher<'a> {
     shared: &'a Shared,
     events: Events,
     log: Vec<u8>,
+    /// The word that the last tick read, and the ticks since when nobody has entered the application.
+    last: u64,
+    quiet: u32,
+    /// Ticks that are to be quick.
     quick: u32,
 }
 
 impl Watcher<'_> {
+    /// Sleeps until there is something to look at, and does. `true` when the worker ends.
+    fn step(&mut self) -> bool {
+        let watch = &self.shared.watch;
+        let rests = self.quiet >= QUIET_TICKS || watch.by_alarm.load(Relaxed);
+        if rests && self.shared.lock().roles.stop_ticks() {
+            self.quiet = 0;
+            watch.alarm.sleep();
+            let mut reactor = self.shared.lock();
+            let (stuck, word) = (reactor.roles.take_alarm(), watch.read());
+            drop(reactor);
+            return (stuck || watch.take_call()) && self.act(stuck, word);
+        }
+        watch.alarm.sleep_for(if self.quick > 0 || rests { QUICK_TICK } else { CALM_TICK });
+        self.quick = self.quick.saturating_sub(1);
+        let word = watch.read();
+        let stuck = is_in_app(word) && word == self.last;
+        self.quiet = if word == self.last && !stuck { self.quiet + 1 } else { 0 };
+        self.last = word;
+        (stuck || watch.take_call()) && self.act(stuck, word)
+    }
+
     /// Takes the lead from a stuck leader, or leads when it was handed over. `true` when the worker ends.
-    fn tick(&mut self, stuck: bool, word: u64) -> bool {
+    fn act(&mut self, stuck: bool, word: u64) -> bool {
         let mut reactor = self.shared.lock();
         if stuck && self.shared.watch.read() == word {
             self.quick = QUICK_TICKS;
@@ -129,7 +176,8 @@ impl Watcher<'_> {
         margrave_sys::thread::end_process(0);
     }
 
-    /// Polls, reads and writes for the others until a thread takes the lead.
+    /// Polls, reads and writes for the others until a thread takes the lead, and beside it until the next event: one that
+    /// comes while that thread is in the application.
     fn lead(&mut self) {
         let site = &self.shared.site;
         let mut reactor = self.shared.lock();
@@ -155,35 +203,24 @@ impl Watcher<'_> {
             let timeout = if looks && !reactor.ready.is_empty() { QUICK_TICK } else { timeout };
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             reactor.roles.watcher_polls = true;
+            reactor.roles.watcher_offers = can_help;
+            if can_help {
+                // A thread that takes the lead from now on withdraws it.
+                site.offer_help();
+            }
             reactor.begin_poll();
             reactor.take_log(&mut self.log);
             drop(reactor);
             site.log.write(&self.log);
-            if can_help {
-                site.offer_help();
-            }
             let _ = site.poller.wait(&mut self.events, Some(timeout));
-            let claimed = can_help && site.withdraw_help();
             reactor = self.shared.lock();
             reactor.roles.watcher_polls = false;
             reactor.end_poll();
-            reactor.handle_offer_over(claimed);
-            reactor.handle_events(&self.events);
+            reactor.end_watchers_offer();
+            reactor.handle_events(&self.events, Role::Watcher);
         }
         // The new leader may sleep in a poll while requests became ready here.
         dispatch(self.shared, &mut reactor);
-    }
-
-    /// Sleeps until the leader enters the application again, or somebody calls.
-    fn park(&self, word: u64) {
-        let mut reactor = self.shared.lock();
-        let led = reactor.roles.role == Role::Watcher || reactor.roles.ending().is_some();
-        if led || self.shared.watch.read() != word {
-            return;
-        }
-        reactor.roles.watcher_parked = true;
-        drop(reactor);
-        std::thread::park();
     }
 }
 
@@ -195,7 +232,7 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
     match reactor.roles.role {
         // A free thread claims the vacant lead when it wakes.
         Role::Vacant => reactor.roles.wake_for(1),
-        Role::Lead(_) if shared.watch.read() & 1 == 1 => {
+        Role::Lead(_) if shared.watch.is_in_app() => {
             // The leader is in the application, and watched: it comes back, or loses the lead within a tick.
             if reactor.roles.has_idle() && shared.waiting_for_gil.load(SeqCst) == 0 {
                 let ready = reactor.ready.len();

@@ -73,6 +73,44 @@ fn a_slow_request_does_not_hold_the_others_up() {
 }
 
 #[test]
+fn a_thread_that_takes_the_lead_back_does_not_spin_until_the_watcher_has_seen_it() {
+    // The watcher cannot run beside it.
+    margrave_sys::process::pin(0, 1).unwrap();
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    for _ in 0..30 {
+        write!(client, "GET /sleep?10 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(&mut client).status, 200);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let time = worker.cpu_time();
+    assert!(time < Duration::from_millis(30), "{time:?} for 300 ms of sleep");
+}
+
+#[test]
+fn a_slow_request_after_a_pause_does_not_hold_the_others_up() {
+    for threads in [1, 4] {
+        let worker = Worker::start(Options { threads, ..Options::default() });
+        let mut client = worker.connect();
+        let mut slow = worker.connect();
+        // Past the ticks after which the watcher sleeps.
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(100));
+            write!(slow, "GET /sleep?700 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            worker.wait_until_running(1);
+            let began = Instant::now();
+            // With one thread only what needs none is answered.
+            let (request, status) = if threads > 1 { ("GET /hello", 200) } else { ("nonsense", 400) };
+            write!(client, "{request} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            assert_eq!(read_answer(&mut client).status, status);
+            assert!(began.elapsed() < Duration::from_millis(500), "waited for the slow request");
+            assert_eq!(read_answer(&mut slow).status, 200);
+            client = worker.connect();
+        }
+    }
+}
+
+#[test]
 fn a_large_answer_reaches_a_slow_reader_whole_while_others_are_served() {
     let worker = Worker::start(Options { threads: 2, write_buffer: 64 * 1024, ..Options::default() });
     let mut slow = worker.connect();

@@ -195,6 +195,16 @@ impl Worker {
         }
     }
 
+    /// What the threads that run requests have had of a processor so far.
+    pub fn cpu_time(&self) -> Duration {
+        let time = |thread| {
+            let id = self.slot().thread(thread, ThreadWord::Tid).load(Relaxed);
+            let text = std::fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).unwrap();
+            text.split(' ').next().and_then(|nanos| nanos.parse().ok()).map(Duration::from_nanos).unwrap()
+        };
+        (0..self.threads).map(time).sum()
+    }
+
     pub fn drain(&self, heir: Option<&Worker>) {
         let message = ToWorker::Drain { mercy_ms: 10_000, adopt: heir.is_some() };
         let heirs: Vec<_> = heir.iter().map(|heir| heir.heirs.as_fd()).collect();
