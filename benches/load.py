@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Wrk:
             pin(CLIENT_CORE)()
             os.nice(self.nice)
 
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = subprocess.run(
             [*map(str, command), f"http://127.0.0.1:{port}{self.path}"],
             capture_output=True,
@@ -54,7 +56,8 @@ class Wrk:
             env={**os.environ, "BENCH_BODY": str(self.body)},
             preexec_fn=prepare,
         ).stdout
-        return _read_wrk(said)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return _read_wrk(said, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,13 +72,15 @@ class Answered:
     failed: int
     # Requests by answer body.
     tally: dict
+    # CPU time of the client.
+    cpu_seconds: float
 
 
 class NothingAnswered(Exception):
     """No request was answered, so that there is nothing to count."""
 
 
-def _read_wrk(said):
+def _read_wrk(said, cpu_seconds):
     requests, seconds, unit = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m)", said).groups()
     if requests == "0":
         raise NothingAnswered("no request was answered in the time given")
@@ -91,6 +96,7 @@ def _read_wrk(said):
         p99_ms=percentile["99"],
         failed=failed + (int(other.group(1)) if other else 0),
         tally={body: int(count) for body, count in re.findall(r"answered (\S+) (\d+)", said)},
+        cpu_seconds=cpu_seconds,
     )
 
 

@@ -9,7 +9,9 @@ import resource
 import time
 import urllib.request
 
+from . import ideal
 from . import load as clients
+from .paced import percentiles
 from .processes import cpu_seconds, proportional_memory, tree
 
 # What a metric is called in tables, and how many digits it deserves.
@@ -18,6 +20,7 @@ METRICS = {
     "front_us": ("nginx µs/request", 2),
     "both_us": ("both µs/request", 2),
     "rate": ("requests/s", 0),
+    "client_cores": ("client's cores", 2),
     "p50_ms": ("p50 ms", 2),
     "p90_ms": ("p90 ms", 2),
     "p99_ms": ("p99 ms", 2),
@@ -60,7 +63,8 @@ class Steady:
     idle: int = 0
     main = "cpu_us"
 
-    def take(self, start, seconds):
+    def take(self, start, seconds, number):
+        del number
         with start(self.load.path) as session:
             warm_up(session, self.load.path)
             empty = proportional_memory(session.pid) if self.idle else 0
@@ -82,6 +86,8 @@ class Steady:
             "p99_ms": answered.p99_ms,
             "failed": answered.failed,
         }
+        if self.load.nice:
+            figures["client_cores"] = answered.cpu_seconds / answered.seconds
         if session.front:
             figures["front_us"] = (cpu_seconds(session.front) - front_before) / answered.requests * 1e6
             figures["both_us"] = figures["cpu_us"] + figures["front_us"]
@@ -106,13 +112,14 @@ class Tail:
     stretch: int = 3
     main = "p99_ms"
 
-    def take(self, start, seconds):
+    def take(self, start, seconds, number):
         with start("/") as session:
             warm_up(session, "/")
             if self.prelude:
                 urllib.request.urlopen(f"http://127.0.0.1:{session.port}{self.prelude}", timeout=20).read()
             before = cpu_seconds(session.pid)
             options = {"rate": self.rate, "seconds": seconds * self.stretch, "connections": self.connections}
+            options["seed"] = seed_of(number)
             if self.slow:
                 options.update(slow=self.slow, slow_share=self.slow_share)
             report = clients.paced(session.port, **options)
@@ -130,6 +137,27 @@ class Tail:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ideal:
+    """What the best server could do with the requests of a tail: computed, not measured."""
+
+    tail: Tail
+    servers: int
+    main = "p90_ms"
+
+    def take(self, start, seconds, number):
+        del start
+        tail = self.tail
+        found = ideal.latencies(tail.rate, seconds * tail.stretch, self.servers, slow_share=tail.slow_share, seed=seed_of(number))
+        fast = percentiles(found)
+        return {name: fast[name] for name in ("p50_ms", "p90_ms", "p99_ms", "max_ms")}
+
+
+def seed_of(number):
+    """Each round has requests in another order, the same for all servers."""
+    return number + 1
+
+
+@dataclasses.dataclass(frozen=True)
 class Memory:
     """Memory of all processes together after some thousand requests, shared pages counted once."""
 
@@ -137,8 +165,8 @@ class Memory:
     connections: int = 4
     main = "pss_mib"
 
-    def take(self, start, seconds):
-        del seconds
+    def take(self, start, seconds, number):
+        del seconds, number
         with start("/") as session:
             warm_up(session, "/", self.requests, self.connections)
             return {"pss_mib": proportional_memory(session.pid) / 2**20, "processes": len(list(tree(session.pid)))}
@@ -150,8 +178,8 @@ class ColdStart:
 
     main = "start_ms"
 
-    def take(self, start, seconds):
-        del seconds
+    def take(self, start, seconds, number):
+        del seconds, number
         began = time.monotonic()
         with start("/", interval=0.002):
             return {"start_ms": (time.monotonic() - began) * 1e3}
@@ -165,7 +193,8 @@ class Growth:
     size: int
     main = "growth_mib"
 
-    def take(self, start, seconds):
+    def take(self, start, seconds, number):
+        del number
         with start("/1") as session:
             warm_up(session, "/1")
             before, small = cpu_seconds(session.pid), peak_memory(session.pid)

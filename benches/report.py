@@ -4,6 +4,9 @@ import statistics
 
 from .measure import METRICS
 
+# Who takes part without being compared.
+NO_PEERS = ("margrave", "floor", "ideal")
+
 
 def main_metric(scenario):
     """What the scenario's table compares."""
@@ -87,7 +90,7 @@ def markdown(header, lines):
 def best_peer(scenario, found, row):
     """Name of the row with the least of a metric among the peers that did the same as a row of ours."""
     ours = counterparts(scenario)
-    peers = {entry.name for entry in scenario.entries if entry.peer not in ("margrave", "floor")}
+    peers = {entry.name for entry in scenario.entries if entry.peer not in NO_PEERS}
     known = {name: value for name, value in found.items() if name in peers and ours[name] == row}
     return min(known, key=known.get) if known else None
 
@@ -120,7 +123,7 @@ def who_is_ahead(scenario, rows):
     ours = counterparts(scenario)
     for entry in scenario.entries:
         theirs, mine = found.get(entry.name), found.get(ours[entry.name])
-        if entry.peer in ("margrave", "floor") or theirs is None or mine is None:
+        if entry.peer in NO_PEERS or theirs is None or mine is None:
             continue
         if theirs > mine if is_better_higher(main) else theirs < mine:
             figures = f"{number(main, theirs)} against {number(main, mine)} {METRICS[main][0]}"

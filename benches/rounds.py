@@ -55,7 +55,7 @@ class Runner:
     def __init__(self, tools, seconds):
         self.tools, self.seconds = tools, seconds
 
-    def take(self, scenario, entry):
+    def take(self, scenario, entry, number):
         with tempfile.TemporaryDirectory(prefix="margrave-bench-") as name:
             folder = pathlib.Path(name)
             folder.chmod(0o755)
@@ -65,7 +65,7 @@ class Runner:
                 return self.session(scenario, entry, folder, path, interval)
 
             measure = entry.measure or scenario.measure
-            return measure.take(start, self.seconds)
+            return measure.take(start, self.seconds, number)
 
     @contextlib.contextmanager
     def session(self, scenario, entry, folder, path, interval):
@@ -137,7 +137,7 @@ def run(scenarios, tools, rounds, seconds, only=()):
                 progress.show(f"{scenario.name}: {entry.name}")
                 if entry.name in figures:
                     try:
-                        figures[entry.name].append(runner.take(scenario, entry))
+                        figures[entry.name].append(runner.take(scenario, entry, number))
                     except peers.CannotDo as reason:
                         left_out[entry.name] = str(reason)
                         del figures[entry.name]
