@@ -16,7 +16,7 @@ use std::time::Duration;
 const SHORT: Duration = Duration::from_micros(300);
 /// Under load, where requests wait for their turn much longer than that, it waits for a quarter of a round, but not longer
 /// than this: the queue moves faster by more.
-const LONG: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_millis(2);
 const SHARE: u32 = 4;
 
 /// Answers that have been held back.
@@ -45,6 +45,10 @@ impl Batch {
     pub(crate) fn begin_round(&mut self, answered: Duration, now: Duration) {
         self.round = answered.saturating_sub(self.polled);
         self.polled = now;
+    }
+
+    pub(crate) fn polled(&self) -> Duration {
+        self.polled
     }
 }
 

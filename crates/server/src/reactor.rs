@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
+/// What comes while requests are run one after the other is looked for after so long.
+const LONGEST_UNSEEN: Duration = Duration::from_millis(10);
 /// Places for connections that are made at once, at least.
 const MORE: usize = 64;
 /// Requests kept for reuse.
@@ -463,6 +465,12 @@ impl Reactor {
             request.clear();
             self.pool.push(request);
         }
+    }
+
+    /// The last poll was so long ago that others may wait unseen. A client that sends many requests at once, or the next
+    /// one while the last is being answered, keeps requests ready for ever.
+    pub(crate) fn should_look(&self) -> bool {
+        self.now > self.batch.polled() + LONGEST_UNSEEN
     }
 
     /// How long a leader's poll may wait at most; `None` = until something happens.

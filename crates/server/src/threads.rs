@@ -241,6 +241,9 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
+        if reactor.should_look() {
+            self.look(&mut reactor);
+        }
         let Some(work) = reactor.ready.pop_front() else {
             return if self.may_release(&reactor) { self.release(reactor) } else { self.poll(reactor) };
         };
@@ -331,6 +334,14 @@ impl ThreadLoop<'_> {
             watcher::dispatch(self.shared, &mut reactor);
         }
         reactor
+    }
+
+    /// Takes what has come meanwhile, although there are requests to run.
+    fn look(&mut self, reactor: &mut Reactor) {
+        reactor.begin_poll();
+        let _ = self.shared.site.poller.wait(&mut self.events, Some(Duration::ZERO));
+        reactor.end_poll();
+        reactor.handle_events(&self.events, Role::Lead(self.thread));
     }
 
     /// Blocks wait to be freed, and nobody's request can keep the leader from it for long.

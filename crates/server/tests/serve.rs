@@ -73,6 +73,20 @@ fn a_slow_request_does_not_hold_the_others_up() {
 }
 
 #[test]
+fn a_client_that_sends_many_requests_at_once_does_not_hold_the_others_up() {
+    let worker = Worker::start(Options::default());
+    let mut greedy = worker.connect();
+    // In one read, half a second of work.
+    greedy.write_all("GET /burn?500 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000).as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut greedy).status, 200);
+    let mut client = worker.connect();
+    write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let began = Instant::now();
+    assert_eq!(read_answer(&mut client).status, 200);
+    assert!(began.elapsed() < Duration::from_millis(250), "answered after {:?}", began.elapsed());
+}
+
+#[test]
 fn a_thread_that_takes_the_lead_back_does_not_spin_until_the_watcher_has_seen_it() {
     // The watcher cannot run beside it.
     margrave_sys::process::pin(0, 1).unwrap();

@@ -279,6 +279,11 @@ impl Executor for App {
                 self.gil.take();
                 whole(exchange, b"slept")
             }
+            "/burn" => {
+                let began = std::time::Instant::now();
+                while began.elapsed() < Duration::from_micros(number) {}
+                whole(exchange, b"hello")
+            }
             "/echo" => {
                 let mut body = Vec::new();
                 exchange.body().read_to_end(&mut body).unwrap();
