@@ -189,7 +189,18 @@ impl Roles {
     pub(crate) fn take_alarm(&mut self) -> bool {
         self.watcher_ticks = true;
         let expired = self.watch.alarm.take_expired();
-        expired && std::mem::take(&mut self.alarm_is_set)
+        expired && std::mem::take(&mut self.alarm_is_set) && self.watch.is_in_app()
+    }
+
+    /// Takes the lead from a thread that is stuck in the application: for an idle one if that may have it, otherwise for the
+    /// watcher.
+    pub(crate) fn take_lead_away(&mut self, may_go_to_idle: bool) {
+        if !(may_go_to_idle && self.hand_lead_to_idle()) {
+            self.role = Role::Watcher;
+            self.sequence += 1;
+        }
+        self.watch.leave(self.sequence);
+        self.clear_alarm();
     }
 
     /// The watcher is about to sleep without ticks. `false`: there is something it has to look after.
@@ -324,6 +335,24 @@ mod tests {
         watch.enter(roles.sequence);
         roles.hand_lead_to_watcher();
         assert!(!watch.is_in_app());
+    }
+
+    #[test]
+    fn an_alarm_that_went_off_for_an_entry_that_is_over_says_nothing() {
+        let mut roles = Roles::new(1, watch());
+        roles.role = Role::Lead(0);
+        roles.eagerness.handle_request(Duration::ZERO, Duration::from_secs(1));
+        assert!(roles.stop_ticks());
+        let left = roles.enter();
+        roles.watch.alarm.sleep();
+        roles.leave(left);
+        assert!(!roles.take_alarm());
+        assert!(roles.stop_ticks());
+        roles.enter();
+        roles.watch.alarm.sleep();
+        assert!(roles.take_alarm());
+        roles.take_lead_away(true);
+        assert!(!roles.take_alarm() && roles.role == Role::Watcher);
     }
 
     #[test]

@@ -145,12 +145,7 @@ impl Watcher<'_> {
             self.quick = QUICK_TICKS;
             reactor.send_held();
             let gil_is_free = self.shared.waiting_for_gil.load(SeqCst) == 0;
-            if !(gil_is_free && reactor.roles.hand_lead_to_idle()) {
-                reactor.roles.role = Role::Watcher;
-                reactor.roles.sequence += 1;
-            }
-            let sequence = reactor.roles.sequence;
-            self.shared.watch.leave(sequence);
+            reactor.roles.take_lead_away(gil_is_free);
         }
         let leads = reactor.roles.role == Role::Watcher;
         let ends = reactor.roles.ending().is_some();
