@@ -9,6 +9,8 @@ from .peers import Work
 PYTHON_SERVERS = ("margrave", "bjoern", "FastPySGI", "granian", "uWSGI", "gunicorn", "waitress")
 # waitress is shown once or twice: it is never near the others, and a run is to take a quarter of an hour.
 USUAL = ("margrave", "bjoern", "FastPySGI", "granian", "uWSGI", "gunicorn")
+FLOOR = "floor (constant answer in C)"
+IDEAL = "ideal (one queue, no cost)"
 THREADED = ("margrave", "granian", "uWSGI", "gunicorn")
 FEW_WORKERS = Tail(150, slow="/sleep/200", stretch=8)
 
@@ -118,8 +120,8 @@ SCENARIOS = (
         "hello",
         "Hello, keep-alive, 32 connections",
         Steady(),
-        (Entry("floor", Work(), "floor (constant answer in C)"), *same(PYTHON_SERVERS)),
-        (Target("cpu_us", 0.85, "best"), Target("cpu_us", 1.2, "floor (constant answer in C)"), Target("cpu_us", plus=7.4)),
+        (Entry("floor", Work(), FLOOR), *same(PYTHON_SERVERS)),
+        (Target("cpu_us", 0.85, "best"), Target("cpu_us", 1.2, FLOOR), Target("cpu_us", plus=7.4)),
         note=UWSGI_NOTE,
     ),
     Scenario(
@@ -171,7 +173,10 @@ SCENARIOS = (
         "nginx",
         "nginx in front, by the uwsgi protocol",
         Steady(),
-        fronts(("margrave", "uWSGI", "gunicorn"), ("uwsgi",)),
+        (
+            Entry("floor", Work(), FLOOR, front="uwsgi"),
+            *fronts(("margrave", "uWSGI", "gunicorn"), ("uwsgi",)),
+        ),
         (Target("cpu_us", 0.7, "uWSGI"),),
         note="The server's own CPU time decides; nginx's is beside it.",
     ),
@@ -209,10 +214,10 @@ SCENARIOS = (
         "One request in fifty takes 200 ms; 2 workers of 1 thread, 150 requests a second",
         FEW_WORKERS,
         (
-            Entry("ideal", Work(), "ideal (one queue, no cost)", measure=Ideal(FEW_WORKERS, servers=2)),
+            Entry("ideal", Work(), IDEAL, measure=Ideal(FEW_WORKERS, servers=2)),
             *same(THREADED, app="mixed", processes=2, connections=64),
         ),
-        (Target("p90_ms", plus=10), Target("p90_ms", 1.0, "ideal (one queue, no cost)", plus=5)),
+        (Target("p90_ms", plus=10), Target("p90_ms", 1.0, IDEAL, plus=5)),
         main="p90_ms",
         note="Latencies are those of the fast requests. " + UWSGI_NOTE,
         spread=True,

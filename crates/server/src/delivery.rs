@@ -226,12 +226,12 @@ impl Reactor {
         if connection.inflow.is_some() {
             connection.phase = Phase::Draining;
             connection.deadline = self.now + silence;
-            return self.resumed.push(slot);
+            return self.resumed.push_back(slot);
         }
         connection.phase = Phase::Reading;
         connection.deadline = self.now + keepalive;
         if !connection.input.is_empty() || connection.readable {
-            self.resumed.push(slot);
+            self.resumed.push_back(slot);
         } else if let Some(drain) = &self.drain {
             match drain.passing() {
                 Passing::Possible => self.pass(slot),
@@ -248,6 +248,6 @@ impl Reactor {
         connection.deadline = deadline;
         connection.input = Vec::new();
         connection.readable = true;
-        self.resumed.push(slot);
+        self.resumed.push_back(slot);
     }
 }

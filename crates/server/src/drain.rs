@@ -319,6 +319,6 @@ impl Reactor {
             connection.deadline = deadline;
         }
         self.name_client(slot, adopted.client);
-        self.resumed.push(slot);
+        self.resumed.push_back(slot);
     }
 }

@@ -37,12 +37,15 @@ enum Head {
 }
 
 impl Reactor {
-    /// Reads and decodes until the socket is empty, a request waits to be answered, or the connection has ended.
+    /// Reads and decodes until the socket is empty, a request waits to be answered, the connection has ended, or there is
+    /// more than one read takes: that is for its next turn.
     pub(crate) fn pump(&mut self, slot: usize) {
         let mut scratch = std::mem::take(&mut self.scratch);
         while let Some(connection) = self.connections.get_mut(slot) {
             let reads = match connection.phase {
-                Phase::Reading | Phase::Body | Phase::Draining | Phase::Lingering => true,
+                // Requests that are there already come first: reading on would only pile them up.
+                Phase::Reading => connection.input.is_empty() || connection.head_began,
+                Phase::Body | Phase::Draining | Phase::Lingering => true,
                 Phase::Queued | Phase::InApp => {
                     connection.takes_body(self.site.http.body_memory) || connection.may_be_taken_back()
                 }
@@ -60,6 +63,10 @@ impl Reactor {
                     // A short read empties an edge-triggered socket, except that the peer's end may still be behind it.
                     connection.readable = count == scratch.len() || connection.hangup;
                     self.feed(slot, &scratch[..count]);
+                    if count == scratch.len() {
+                        self.resumed.push_back(slot);
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
                 Err(_) => {

@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
+/// Connections that are read on from between two polls.
+const TURNS: usize = 32;
 /// What comes while requests are run one after the other is looked for after so long.
 const LONGEST_UNSEEN: Duration = Duration::from_millis(10);
 /// Places for connections that are made at once, at least.
@@ -82,8 +84,8 @@ pub(crate) struct Reactor {
     /// The time of the present batch of events.
     pub(crate) now: Duration,
     pub(crate) scratch: Box<[u8]>,
-    /// Connections whose next request may be in their buffer already.
-    pub(crate) resumed: Vec<usize>,
+    /// Connections that have more to read, or whose next request may be in their buffer already; each has its turn.
+    pub(crate) resumed: VecDeque<usize>,
     // Boxed, because they travel to a thread and back.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Request>>,
@@ -129,7 +131,7 @@ impl Reactor {
             log: Vec::new(),
             now: clock::monotonic(),
             scratch: vec![0; READ_BUFFER].into_boxed_slice(),
-            resumed: Vec::new(),
+            resumed: VecDeque::new(),
             pool: Vec::new(),
             unwatched: Vec::new(),
             pollers: 0,
@@ -248,16 +250,12 @@ impl Reactor {
         self.resume();
     }
 
-    /// Reads on in connections whose answer went out while events were handled, and in those that are new.
+    /// Reads on in connections whose answer went out while events were handled, in those that are new, and where there is
+    /// more to read. A client that never stops sending has to let others have their turn; the next poll does not wait then.
     pub(crate) fn resume(&mut self) {
-        while !self.resumed.is_empty() {
-            let mut resumed = std::mem::take(&mut self.resumed);
-            for slot in resumed.drain(..) {
-                self.read_on(slot);
-            }
-            if self.resumed.is_empty() {
-                self.resumed = resumed;
-            }
+        for _ in 0..TURNS {
+            let Some(slot) = self.resumed.pop_front() else { return };
+            self.read_on(slot);
         }
     }
 
@@ -397,7 +395,7 @@ impl Reactor {
             if let Some(connection) = found.filter(|found| found.phase == Phase::Reading && looked < self.now)
             {
                 connection.readable = true;
-                self.resumed.push(slot);
+                self.resumed.push_back(slot);
             }
         }
         self.resume();
@@ -480,6 +478,9 @@ impl Reactor {
 
     /// How long until something has to be done because of the time.
     pub(crate) fn time_left(&self) -> Option<Duration> {
+        if !self.resumed.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let watched = !self.connections.is_empty() || self.roles.anybody_runs();
         let sweep = watched.then_some(self.next_sweep);
         let drain = self.drain.as_ref().map(|drain| drain.deadline);

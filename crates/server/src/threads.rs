@@ -338,6 +338,7 @@ impl ThreadLoop<'_> {
 
     /// Takes what has come meanwhile, although there are requests to run.
     fn look(&mut self, reactor: &mut Reactor) {
+        reactor.listen_if(true);
         reactor.begin_poll();
         let _ = self.shared.site.poller.wait(&mut self.events, Some(Duration::ZERO));
         reactor.end_poll();

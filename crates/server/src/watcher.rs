@@ -195,7 +195,7 @@ impl Watcher<'_> {
             // What is ready waits for a thread that is on its way or busy, and will look. Only fellows that become idle, and
             // threads that could be called away from their clients, have to be looked for.
             let looks = site.fellows.is_some() || reactor.roles.has_recallable();
-            let timeout = if looks && !reactor.ready.is_empty() { QUICK_TICK } else { timeout };
+            let timeout = if looks && !reactor.ready.is_empty() { timeout.min(QUICK_TICK) } else { timeout };
             let can_help = reactor.roles.has_idle() && reactor.is_accepting();
             reactor.roles.watcher_polls = true;
             reactor.roles.watcher_offers = can_help;

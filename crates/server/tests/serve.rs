@@ -13,6 +13,7 @@ use margrave_wire::uwsgi;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use worker::{Options, Worker, read_answer};
 
@@ -84,6 +85,71 @@ fn a_client_that_sends_many_requests_at_once_does_not_hold_the_others_up() {
     let began = Instant::now();
     assert_eq!(read_answer(&mut client).status, 200);
     assert!(began.elapsed() < Duration::from_millis(250), "answered after {:?}", began.elapsed());
+}
+
+#[test]
+fn a_client_that_asks_for_many_files_at_once_does_not_hold_the_others_up() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.css"), "p{}").unwrap();
+    let worker = Worker::start(Options { files: Some(folder.path().into()), ..Options::default() });
+    let mut greedy = worker.connect();
+    let requests = "GET /static/a.css HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    let (mut answers, ended) = (greedy.try_clone().unwrap(), Arc::new(AtomicBool::new(false)));
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 20];
+        while answers.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+    let stop = Arc::clone(&ended);
+    let writer = std::thread::spawn(move || {
+        while !stop.load(Relaxed) {
+            greedy.write_all(requests.as_bytes()).unwrap();
+        }
+        greedy.shutdown(Shutdown::Both).unwrap();
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let mut client = worker.connect();
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let began = Instant::now();
+        assert_eq!(read_answer(&mut client).status, 200);
+        slowest = slowest.max(began.elapsed());
+    }
+    ended.store(true, Relaxed);
+    writer.join().unwrap();
+    reader.join().unwrap();
+    assert!(slowest < Duration::from_millis(200), "answered after {slowest:?}");
+}
+
+#[test]
+fn clients_that_never_stop_sending_do_not_hold_the_others_up() {
+    let worker = Worker::start(Options { body_file: 1 << 40, drain_limit: 1 << 40, ..Options::default() });
+    // A body that is read ahead, and one that nobody reads behind its answer.
+    let floods = ["POST /length", "POST /nonsense HTTP/1.1\r\nHost: a\r\nExpect: 100-continue"];
+    let ended = Arc::new(AtomicBool::new(false));
+    let writers = floods.map(|flood| {
+        let (mut client, ended) = (worker.connect(), Arc::clone(&ended));
+        let begin =
+            if flood.contains("HTTP") { flood.to_owned() } else { format!("{flood} HTTP/1.1\r\nHost: a") };
+        write!(client, "{begin}\r\nContent-Length: {}\r\n\r\n", 1u64 << 39).unwrap();
+        std::thread::spawn(move || {
+            let block = vec![b'x'; 256 * 1024];
+            while !ended.load(Relaxed) && client.write_all(&block).is_ok() {}
+        })
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        let mut client = worker.connect();
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let began = Instant::now();
+        assert_eq!(read_answer(&mut client).status, 200);
+        slowest = slowest.max(began.elapsed());
+    }
+    ended.store(true, Relaxed);
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+
+    assert!(slowest < Duration::from_millis(200), "answered after {slowest:?}");
 }
 
 #[test]
