@@ -26,6 +26,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// what each of them gets in any case.
 const BODIES_IN_MEMORY: usize = 64 * 1024 * 1024;
 const BODY_SHARE_LEAST: usize = 64 * 1024;
+/// Reads from one connection in its turn: other bytes are in the processor's caches no more.
+pub(crate) const READS_AT_ONCE: usize = 8;
 /// Bytes of a field's name that the log shows.
 const SHOWN_NAME: usize = 64;
 
@@ -38,11 +40,12 @@ enum Head {
 
 impl Reactor {
     /// Reads and decodes until the socket is empty, a request waits to be answered, the connection has ended, or there is
-    /// more than one read takes: that is for its next turn.
-    pub(crate) fn pump(&mut self, slot: usize) {
+    /// more than so many reads take: that is for its next turn.
+    pub(crate) fn pump(&mut self, slot: usize, most: usize) {
+        let mut reads = 0;
         let mut scratch = std::mem::take(&mut self.scratch);
         while let Some(connection) = self.connections.get_mut(slot) {
-            let reads = match connection.phase {
+            let may_read = match connection.phase {
                 // Requests that are there already come first: reading on would only pile them up.
                 Phase::Reading => connection.input.is_empty() || connection.head_began,
                 Phase::Body | Phase::Draining | Phase::Lingering => true,
@@ -51,7 +54,7 @@ impl Reactor {
                 }
                 Phase::Held | Phase::Writing(_) => false,
             };
-            if !connection.readable || !reads {
+            if !connection.readable || !may_read {
                 break;
             }
             match net::receive(connection.fd.as_fd(), &mut scratch) {
@@ -63,7 +66,9 @@ impl Reactor {
                     // A short read empties an edge-triggered socket, except that the peer's end may still be behind it.
                     connection.readable = count == scratch.len() || connection.hangup;
                     self.feed(slot, &scratch[..count]);
-                    if count == scratch.len() {
+                    self.received += count as u64;
+                    reads += 1;
+                    if count == scratch.len() && reads == most {
                         self.resumed.push_back(slot);
                         break;
                     }
@@ -85,7 +90,7 @@ impl Reactor {
         if !input.is_empty() {
             self.feed(slot, &input);
         }
-        self.pump(slot);
+        self.pump(slot, READS_AT_ONCE);
     }
 
     pub(crate) fn feed(&mut self, slot: usize, bytes: &[u8]) {

@@ -10,7 +10,7 @@
 //! so that the connection can be kept; beyond it, the connection ends with the answer.
 
 use crate::connection::{Connection, Next, Partial, Phase};
-use crate::intake::{BodyFailure, Fed, feed_body};
+use crate::intake::{BodyFailure, Fed, READS_AT_ONCE, feed_body};
 use crate::pace::Pace;
 use crate::reactor::{Reactor, Work};
 use margrave_stats::scoreboard::Counter;
@@ -224,7 +224,7 @@ impl Reactor {
         }
         if connection.inflow.as_ref().is_some_and(|inflow| inflow.arrived.is_empty()) {
             // There was no room, or nobody to ask: the edge that said "readable" may be past.
-            self.pump(slot);
+            self.pump(slot, READS_AT_ONCE);
         }
         let inflow = self.connections.get_mut(slot).and_then(|found| found.inflow.as_mut());
         let Some(inflow) = inflow else { return Arrived::Failed(BodyFault::Gone) };

@@ -38,6 +38,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
 /// Connections that are read on from between two polls.
 const TURNS: usize = 32;
+/// Bytes after which the rest of them waits, too.
+const BYTES_AT_ONCE: u64 = 2 * 1024 * 1024;
 /// What comes while requests are run one after the other is looked for after so long.
 const LONGEST_UNSEEN: Duration = Duration::from_millis(10);
 /// Places for connections that are made at once, at least.
@@ -84,6 +86,8 @@ pub(crate) struct Reactor {
     /// The time of the present batch of events.
     pub(crate) now: Duration,
     pub(crate) scratch: Box<[u8]>,
+    /// Bytes read so far.
+    pub(crate) received: u64,
     /// Connections that have more to read, or whose next request may be in their buffer already; each has its turn.
     pub(crate) resumed: VecDeque<usize>,
     // Boxed, because they travel to a thread and back.
@@ -131,6 +135,7 @@ impl Reactor {
             log: Vec::new(),
             now: clock::monotonic(),
             scratch: vec![0; READ_BUFFER].into_boxed_slice(),
+            received: 0,
             resumed: VecDeque::new(),
             pool: Vec::new(),
             unwatched: Vec::new(),
@@ -253,7 +258,11 @@ impl Reactor {
     /// Reads on in connections whose answer went out while events were handled, in those that are new, and where there is
     /// more to read. A client that never stops sending has to let others have their turn; the next poll does not wait then.
     pub(crate) fn resume(&mut self) {
+        let enough = self.received + BYTES_AT_ONCE;
         for _ in 0..TURNS {
+            if self.received > enough {
+                return;
+            }
             let Some(slot) = self.resumed.pop_front() else { return };
             self.read_on(slot);
         }
@@ -298,7 +307,7 @@ impl Reactor {
             self.flush(slot);
         }
         if ready.readable {
-            self.pump(slot);
+            self.pump(slot, 1);
         }
     }
 
