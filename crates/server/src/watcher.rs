@@ -229,9 +229,15 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
         Role::Vacant => reactor.roles.wake_for(1),
         Role::Lead(_) if shared.watch.is_in_app() => {
             // The leader is in the application, and watched: it comes back, or loses the lead within a tick.
-            if reactor.roles.has_idle() && shared.waiting_for_gil.load(SeqCst) == 0 {
-                let ready = reactor.ready.len();
-                reactor.roles.wake_for(ready);
+            if reactor.roles.has_idle() {
+                if shared.waiting_for_gil.load(SeqCst) == 0 {
+                    let ready = reactor.ready.len();
+                    reactor.roles.wake_for(ready);
+                }
+            } else {
+                // The watcher may have been woken in place of an idle fellow.
+                let taken = reactor.roles.on_their_way();
+                reactor.pass_waiting(taken);
             }
         }
         // The leader polls: make it look.
