@@ -47,6 +47,7 @@ impl Batch {
         self.polled = now;
     }
 
+    /// When the last poll ended.
     pub(crate) fn polled(&self) -> Duration {
         self.polled
     }

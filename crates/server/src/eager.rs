@@ -3,8 +3,8 @@
 //! A slow request run inline costs everybody behind it a tick or two, a hand-over some ten microseconds: the
 //! break-even is near one request in a hundred. So what counts is the share of slow requests, not their mean time.
 //!
-//! While requests are few, nobody watches the leader without a price: a tick out of idleness costs more than a hand-over,
-//! an alarm as much. Then they are handed over for a while after each slow one, for which the watcher would have to be quick.
+//! While requests are few, looking after the leader has a price: a tick out of idleness costs more than a hand-over, an
+//! alarm as much. Then requests are handed over for a while after each slow one.
 //!
 //! Without a GIL there is more to gain: a request that is handed over runs beside the others. There the mean time counts
 //! as well, as soon as it is worth several hand-overs.

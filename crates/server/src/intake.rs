@@ -26,7 +26,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// what each of them gets in any case.
 const BODIES_IN_MEMORY: usize = 64 * 1024 * 1024;
 const BODY_SHARE_LEAST: usize = 64 * 1024;
-/// Reads from one connection in its turn: other bytes are in the processor's caches no more.
+/// Reads from one connection in its turn. With fewer, bodies that arrive together cost more: what a socket holds grows, and has
+/// left the processor's caches when it is read.
 pub(crate) const READS_AT_ONCE: usize = 8;
 /// Bytes of a field's name that the log shows.
 const SHOWN_NAME: usize = 64;
