@@ -118,8 +118,12 @@ class Tail:
             if self.prelude:
                 urllib.request.urlopen(f"http://127.0.0.1:{session.port}{self.prelude}", timeout=20).read()
             before = cpu_seconds(session.pid)
-            options = {"rate": self.rate, "seconds": seconds * self.stretch, "connections": self.connections}
-            options["seed"] = seed_of(number)
+            options = {
+                "rate": self.rate,
+                "seconds": seconds * self.stretch,
+                "connections": self.connections,
+                "seed": seed_of(number),
+            }
             if self.slow:
                 options.update(slow=self.slow, slow_share=self.slow_share)
             report = clients.paced(session.port, **options)

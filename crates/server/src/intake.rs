@@ -84,12 +84,15 @@ impl Reactor {
         self.scratch = scratch;
     }
 
-    /// Goes on with a connection whose answer is out: first with what was read before, then with the socket.
+    /// Goes on with a connection in its turn: first with what was read before, when an answer is out, then with the socket.
     pub(crate) fn read_on(&mut self, slot: usize) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
-        let input = std::mem::take(&mut connection.input);
-        if !input.is_empty() {
-            self.feed(slot, &input);
+        // Behind a request without its answer there is nothing to go on with yet.
+        if !matches!(connection.phase, Phase::Queued | Phase::InApp | Phase::Held | Phase::Writing(_)) {
+            let input = std::mem::take(&mut connection.input);
+            if !input.is_empty() {
+                self.feed(slot, &input);
+            }
         }
         self.pump(slot, READS_AT_ONCE);
     }

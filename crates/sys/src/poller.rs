@@ -128,8 +128,12 @@ impl Poller {
         let timeout = timeout.map(|duration| {
             // The kernel counts milliseconds here. Rounded down, the last one before a time would be spent in asking
             // again and again whether it has come.
-            let millis = i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
-            Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }
+            let missing = (1_000_000 - duration.subsec_nanos() % 1_000_000) % 1_000_000;
+            let rounded = duration.saturating_add(Duration::from_nanos(missing.into()));
+            Timespec {
+                tv_sec: i64::try_from(rounded.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: rounded.subsec_nanos().into(),
+            }
         });
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events.list), timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -271,3 +271,25 @@ fn an_answer_that_is_taken_slower_than_the_minimum_rate_is_given_up() {
     assert!(taken < 30_000_000);
     assert_eq!(worker.open_requests(), 0);
 }
+
+#[test]
+fn requests_behind_a_streamed_body_are_not_taken_for_more_of_it() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    write!(
+        client,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    .unwrap();
+    let body = vec![b'x'; 300_000];
+    let mut bytes = format!("{:x}\r\n", body.len()).into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(b"\r\n0\r\n\r\n");
+    bytes.extend_from_slice("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000).as_bytes());
+    assert_eq!(read_answer(&mut client).status, 100);
+    let mut sender = client.try_clone().unwrap();
+    let sent = std::thread::spawn(move || sender.write_all(&bytes).unwrap());
+    assert!(read_answer(&mut client).body == body);
+    (0..5000).for_each(|_| assert_eq!(read_answer(&mut client).body, b"hello"));
+    sent.join().unwrap();
+}
