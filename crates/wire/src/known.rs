@@ -3,6 +3,8 @@
 //! The Python side keeps one interned key per [`Known`]; decoders find a name's number by a hash
 //! over its length and three of its bytes, checked by one comparison.
 
+use crate::same::{is_same, is_same_token};
+
 macro_rules! known {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $field:literal;)*) => {
         /// A common meta-variable.
@@ -125,10 +127,11 @@ impl Known {
 
     /// The meta-variable called `name`; names are compared exactly.
     #[must_use]
+    #[inline(always)]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         let slot = NAME_TABLE[hash(name)?];
         let known = *Self::ALL.get(usize::from(slot))?;
-        (known.name().as_bytes() == name).then_some(known)
+        is_same(known.name().as_bytes(), name).then_some(known)
     }
 
     /// The meta-variable that the field `name` makes. `name` must be a token (RFC 9110); case does not count.
@@ -138,22 +141,6 @@ impl Known {
         let known = *Self::ALL.get(usize::from(slot))?;
         is_same_token(Self::FIELDS[usize::from(slot)].as_bytes(), name).then_some(known)
     }
-}
-
-/// Compares with a name of small letters and dashes, eight bytes at a step. Bit 5 makes letters small and is set in
-/// a dash; the other bytes that it turns into those are not of tokens.
-fn is_same_token(lower: &[u8], token: &[u8]) -> bool {
-    if lower.len() != token.len() {
-        return false;
-    }
-    let (lower_words, lower_rest) = lower.as_chunks::<8>();
-    let (token_words, token_rest) = token.as_chunks::<8>();
-    const SMALL: u64 = u64::MAX / 255 * 0x20;
-    let same = |(lower, token): (&[u8; 8], &[u8; 8])| {
-        u64::from_ne_bytes(*lower) == u64::from_ne_bytes(*token) | SMALL
-    };
-    lower_words.iter().zip(token_words).all(same)
-        && lower_rest.iter().zip(token_rest).all(|(&lower, &token)| lower == token | 0x20)
 }
 
 const SLOTS: usize = 512;

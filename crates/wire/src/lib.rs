@@ -20,6 +20,7 @@ pub mod peer;
 pub mod proxy_protocol;
 pub mod request;
 pub mod response;
+mod same;
 pub mod scgi;
 pub mod uwsgi;
 mod variables;
@@ -30,6 +31,7 @@ pub use limits::Limits;
 pub use peer::Peer;
 pub use request::{BodyLength, Decoded, Known, Name, Request, Version};
 pub use response::{ArrayBuf, Chunk, Finish, Protocol, ResponseEncoder, ResponseError, encode_refusal};
+pub use same::is_same;
 
 #[cfg(test)]
 #[path = "../../../fuzz/smoke.rs"]

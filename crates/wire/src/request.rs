@@ -54,6 +54,7 @@ pub enum Name<'a> {
 impl<'a> Name<'a> {
     /// The name with its number, if it has one.
     #[must_use]
+    #[inline(always)]
     pub fn from_bytes(name: &'a [u8]) -> Self {
         Known::from_name(name).map_or(Self::Other(name), Self::Known)
     }
@@ -76,6 +77,12 @@ struct Span {
 impl Span {
     fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start as u32, end: range.end as u32 }
     }
 }
 
@@ -311,6 +318,22 @@ impl Request {
         self.forwarded_client = client.map(|client| self.store(client));
     }
 
+    /// Copies bytes of which variables will be parts; nothing else may be there yet.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) {
+        debug_assert!(self.text.is_empty());
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// Adds a variable that is part of what [`Self::hold`] has copied. `name_at` is where `name` is there.
+    #[inline(always)]
+    pub(crate) fn push_held(&mut self, name: Name<'_>, name_at: Range<usize>, value_at: Range<usize>) {
+        let name = match name {
+            Name::Known(known) => VarName::Known(known),
+            Name::Other(_) => VarName::Other(Span::from(name_at)),
+        };
+        self.push_var(name, Span::from(value_at));
+    }
+
     /// Adds a variable whose value is part of another's, without a copy.
     pub(crate) fn push_part(&mut self, known: Known, of: Known, part: Range<usize>) {
         let whole = self.position(of).map_or(Span { start: 0, end: 0 }, |position| self.vars[position].value);
@@ -398,6 +421,7 @@ impl Request {
         Span { start, end: self.text.len() as u32 }
     }
 
+    #[inline]
     fn push_var(&mut self, name: VarName, value: Span) {
         self.vars.push(Var { name, value });
         if let VarName::Known(known) = name {

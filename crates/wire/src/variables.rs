@@ -5,26 +5,50 @@
 use crate::http1::{content_length, without_zeros};
 use crate::request::{BodyLength, Known, Name, Request, Version};
 use crate::{Fault, Limits, Peer};
+use core::ops::Range;
 
-/// Takes one variable over, unless it would make the server load code for somebody who may not.
-pub(crate) fn push(
-    name: &[u8],
-    value: &[u8],
-    limits: &Limits,
-    peer: &Peer<'_>,
-    request: &mut Request,
-) -> Result<(), Fault> {
-    if name.is_empty() {
-        return Err(Fault::VariableName);
+/// The bytes that hold all variables of a request, which takes them over in one copy.
+pub(crate) struct Block<'a> {
+    bytes: &'a [u8],
+    limits: &'a Limits,
+    peer: &'a Peer<'a>,
+    request: &'a mut Request,
+}
+
+impl<'a> Block<'a> {
+    /// The variables in `bytes` are to be those of `request`, which has nothing yet.
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        limits: &'a Limits,
+        peer: &'a Peer<'a>,
+        request: &'a mut Request,
+    ) -> Self {
+        request.hold(bytes);
+        Self { bytes, limits, peer, request }
     }
-    if request.len() >= limits.variables {
-        return Err(Fault::TooManyVariables);
+
+    /// Takes one variable over, unless it would make the server load code for somebody who may not. Name and value are
+    /// parts of the block.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        if name.is_empty() {
+            return Err(Fault::VariableName);
+        }
+        if self.request.len() >= self.limits.variables {
+            return Err(Fault::TooManyVariables);
+        }
+        let known = Name::from_bytes(name);
+        if self.peer.dynamic_apps || !loads_apps(known) {
+            self.request.push_held(known, self.place(name), self.place(value));
+        }
+        Ok(())
     }
-    let name = Name::from_bytes(name);
-    if peer.dynamic_apps || !loads_apps(name) {
-        request.push(name, value);
+
+    /// Where `part` is in the block.
+    fn place(&self, part: &[u8]) -> Range<usize> {
+        let start = part.as_ptr().addr() - self.bytes.as_ptr().addr();
+        start..start + part.len()
     }
-    Ok(())
 }
 
 /// Draws version and body from the variables, once they are all there.
@@ -63,6 +87,12 @@ fn loads_apps(name: Name<'_>) -> bool {
                 | Known::UwsgiPyhome
                 | Known::UwsgiHome
         ),
-        Name::Other(name) => matches!(name, b"UWSGI_PASTE" | b"UWSGI_EVAL" | b"UWSGI_PYTHON"),
+        Name::Other(name) => name.starts_with(b"UWSGI_") && loads_other_apps(name),
     }
+}
+
+/// Apart, so that what every variable goes through stays small.
+#[cold]
+fn loads_other_apps(name: &[u8]) -> bool {
+    matches!(name, b"UWSGI_PASTE" | b"UWSGI_EVAL" | b"UWSGI_PYTHON")
 }

@@ -105,7 +105,7 @@ fn plain(input: &[u8]) -> Option<(Vec<u8>, usize)> {
         let colon = field.iter().position(|&byte| byte == b':')?;
         let name = &field[..colon];
         if name.is_empty()
-            || !name.iter().all(|&byte| crate::http1::scan::is_token(byte))
+            || !name.iter().all(|&byte| crate::http1::scan::is_token_byte(byte))
             || has_control(field)
         {
             return None;

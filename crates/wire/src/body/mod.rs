@@ -210,7 +210,7 @@ impl BodyDecoder {
         }
         match self.state {
             State::TrailerStart if byte == b'\r' => Ok(State::LastLf),
-            State::TrailerStart | State::TrailerName if scan::is_token(byte) => Ok(State::TrailerName),
+            State::TrailerStart | State::TrailerName if scan::is_token_byte(byte) => Ok(State::TrailerName),
             State::TrailerName if byte == b':' => Ok(State::TrailerValue),
             State::TrailerValue if byte == b'\r' => Ok(State::TrailerEnd),
             State::TrailerValue if scan::is_value(byte) => Ok(State::TrailerValue),

@@ -4,7 +4,8 @@ use super::encode::{encode_end, encode_record};
 use super::pairs::{self, Pairs};
 use super::record::{HEADER, Header, KEEP_CONN, Kind, ProtocolStatus, RESPONDER};
 use crate::request::{BodyLength, Request};
-use crate::{BodyStep, Fault, Limits, Peer, WireError, variables};
+use crate::variables::{self, Block};
+use crate::{BodyStep, Fault, Limits, Peer, WireError};
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -454,9 +455,10 @@ impl Decoder {
         }
         request.head_len = params.len();
         request.keep_alive = self.keep;
+        let mut block = Block::new(&params, limits, peer, request);
         for pair in Pairs::new(&params) {
             let (name, value) = pair?;
-            variables::push(name, value, limits, peer, request)?;
+            block.push(name, value)?;
         }
         variables::conclude(limits, request)?;
         self.body_left = match request.body {

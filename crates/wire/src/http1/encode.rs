@@ -1,6 +1,6 @@
 //! Encodes what this server says by itself, interim answers and refusals, and what a client says.
 
-use super::{scan, target};
+use super::{is_token, scan, target};
 use alloc::vec::Vec;
 
 /// The interim answer to `Expect: 100-continue`.
@@ -114,7 +114,6 @@ pub fn encode_request<'a>(
     out: &mut Vec<u8>,
 ) -> bool {
     let start = out.len();
-    let is_token = |text: &[u8]| !text.is_empty() && scan::token_len(text) == text.len();
     let mut sound = is_token(method) && !target.is_empty() && scan::target_len(target) == target.len();
     for piece in [method, b" ", target, b" HTTP/1.1\r\n"] {
         out.extend_from_slice(piece);

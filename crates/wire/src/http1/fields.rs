@@ -238,7 +238,7 @@ fn coding(value: &[u8]) -> Coding {
     let mut chunked = false;
     for coding in value.split(|&byte| byte == b',') {
         let coding = scan::trim(coding);
-        if chunked || coding.is_empty() || !coding.iter().all(|&byte| scan::is_token(byte)) {
+        if chunked || coding.is_empty() || !coding.iter().all(|&byte| scan::is_token_byte(byte)) {
             return Coding::Wrong;
         }
         chunked = coding.eq_ignore_ascii_case(b"chunked");

@@ -17,3 +17,4 @@ pub use decode::decode;
 pub use encode::{CONTINUE, encode_error, encode_request, path_info_and_query, reason};
 pub use fields::{asks_for_head, largest_field};
 pub(crate) use fields::{content_length, without_zeros};
+pub use scan::is_token;

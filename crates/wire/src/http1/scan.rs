@@ -29,8 +29,14 @@ const fn token_table() -> [bool; 256] {
     table
 }
 
-/// May stand in a token (RFC 9110, 5.6.2).
-pub(crate) fn is_token(byte: u8) -> bool {
+/// Whether `name` is a token (RFC 9110, 5.6.2), such as the names of fields are.
+#[must_use]
+pub fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && token_len(name) == name.len()
+}
+
+/// May stand in a token.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
@@ -41,7 +47,7 @@ pub(crate) fn is_value(byte: u8) -> bool {
 
 /// How many bytes from the start are of a token.
 pub(crate) fn token_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| !is_token(byte)).unwrap_or(bytes.len())
+    bytes.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(bytes.len())
 }
 
 /// How many bytes from the start are of a field value.
@@ -91,4 +97,18 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_names_are_tokens() {
+        for (name, expected) in
+            [(&b"X-A_b"[..], true), (b"", false), (b"X A", false), (b"X:", false), (b"X\n", false)]
+        {
+            assert_eq!(is_token(name), expected);
+        }
+    }
 }

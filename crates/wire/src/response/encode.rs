@@ -1,8 +1,9 @@
 //! Encodes heads and frames bodies.
 
 use super::{ArrayBuf, Chunk, Finish, Protocol, ResponseError};
-use crate::http1::{content_length, reason, scan};
+use crate::http1::{content_length, is_token, reason, scan};
 use crate::request::{Known, Request, Version};
+use crate::same::is_same_token;
 use alloc::vec::Vec;
 
 /// Encodes one answer.
@@ -222,7 +223,7 @@ impl ResponseEncoder {
     ) -> Result<Seen, ResponseError> {
         let mut seen = Seen::default();
         for (index, (name, value)) in fields.enumerate() {
-            if name.is_empty() || scan::token_len(name) != name.len() {
+            if !is_token(name) {
                 return Err(ResponseError::FieldName { index });
             }
             if scan::value_len(value) != value.len() {
@@ -236,9 +237,9 @@ impl ResponseEncoder {
         Ok(seen)
     }
 
-    /// Looks at the fields that concern the server; says whether this one is passed on.
+    /// Looks at the fields that concern the server; says whether this one is passed on. `name` is a token.
     fn keep(&self, index: usize, name: &[u8], value: &[u8], seen: &mut Seen) -> Result<bool, ResponseError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| is_same_token(known.as_bytes(), name);
         Ok(match name.len() {
             4 if is("date") => {
                 seen.date = true;

@@ -1,7 +1,8 @@
 //! Decodes heads.
 
 use crate::request::{Decoded, Known, Request};
-use crate::{Fault, Limits, Peer, WireError, variables};
+use crate::variables::{self, Block};
+use crate::{Fault, Limits, Peer, WireError};
 
 /// Digits of a netstring's length: enough for any limit on a head.
 const LENGTH_DIGITS: usize = 10;
@@ -61,6 +62,7 @@ fn pairs(
     peer: &Peer<'_>,
     request: &mut Request,
 ) -> Result<(), WireError> {
+    let mut variables = Block::new(strings, limits, peer, request);
     let mut rest = strings;
     while !rest.is_empty() {
         let position = offset + strings.len() - rest.len();
@@ -74,8 +76,7 @@ fn pairs(
             (true, true) if value.is_empty() => return Err(WireError::new(Fault::ContentLength, position)),
             _ => {}
         }
-        variables::push(name, value, limits, peer, request)
-            .map_err(|fault| WireError::new(fault, position))?;
+        variables.push(name, value).map_err(|fault| WireError::new(fault, position))?;
         rest = after;
     }
     match request.var(Known::ContentLength) {

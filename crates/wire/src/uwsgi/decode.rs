@@ -1,7 +1,8 @@
 //! Decodes packets.
 
 use crate::request::Request;
-use crate::{Fault, Limits, Peer, WireError, variables};
+use crate::variables::{self, Block};
+use crate::{Fault, Limits, Peer, WireError};
 
 /// Bytes before a packet's variables.
 const HEADER: usize = 4;
@@ -64,18 +65,19 @@ pub fn decode(
 
 /// Pairs of length and name, length and value, that fill the block exactly.
 fn pairs(block: &[u8], limits: &Limits, peer: &Peer<'_>, request: &mut Request) -> Result<(), WireError> {
+    let mut variables = Block::new(block, limits, peer, request);
     let mut rest = block;
     while !rest.is_empty() {
-        let truncated = WireError::new(Fault::PacketTruncated, HEADER + block.len() - rest.len());
-        let (name, after) = part(rest).ok_or(truncated)?;
-        let (value, after) = part(after).ok_or(truncated)?;
-        variables::push(name, value, limits, peer, request)
-            .map_err(|fault| WireError::new(fault, truncated.position))?;
+        let fails = |fault| WireError::new(fault, HEADER + block.len() - rest.len());
+        let (name, after) = part(rest).ok_or_else(|| fails(Fault::PacketTruncated))?;
+        let (value, after) = part(after).ok_or_else(|| fails(Fault::PacketTruncated))?;
+        variables.push(name, value).map_err(fails)?;
         rest = after;
     }
     Ok(())
 }
 
+#[inline]
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
