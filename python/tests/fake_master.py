@@ -141,9 +141,9 @@ def fetch(master, path="/"):
 
 
 def fetch_by_uwsgi(master, variables):
-    """The same in the uwsgi protocol, with these variables."""
-    packed = b"".join(
-        struct.pack("<H", len(text)) + text for pair in variables.items() for text in map(str.encode, pair))
+    """The same in the uwsgi protocol, with these variables: a dictionary, or pairs where one comes twice."""
+    pairs = variables.items() if isinstance(variables, dict) else variables
+    packed = b"".join(struct.pack("<H", len(text)) + text for pair in pairs for text in map(str.encode, pair))
     data = b""
     with socket.create_connection(("127.0.0.1", master.port), 10) as connection:
         connection.sendall(struct.pack("<BHB", 0, len(packed), 0) + packed)

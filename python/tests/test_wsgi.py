@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import os
+import random
 import socket
 import threading
 
@@ -581,6 +582,35 @@ def test_what_pep_3333_demands_is_there_where_a_front_server_left_it_out(serve):
     given = {"SERVER_NAME": "site", "SERVER_PORT": "81", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INFO": "/x", "SCRIPT_NAME": "/s",
              "QUERY_STRING": "q", "REMOTE_ADDR": "::1", "REQUEST_URI": "/s/x?q", "HTTP_HOST": "h"}
     assert ask(REQUEST_METHOD="GET", **given)[:-1] == list(given.values())
+    assert served.log == ""
+
+
+def test_environ_is_what_the_request_says_whatever_the_ones_before_said(serve):
+    served = serve("""
+    import json
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [json.dumps({key: value for key, value in environ.items() if key.isupper()}).encode()]
+    """, listen={"listeners": [listener("Uwsgi")]})
+    node = json.loads(fetch_by_uwsgi(served.master, {"REQUEST_METHOD": "GET"}))["SERVER_NAME"]
+    usual = {"SERVER_NAME": node, "SERVER_PORT": str(served.master.port), "SERVER_PROTOCOL": "HTTP/1.0", "PATH_INFO": "", "SCRIPT_NAME": ""}
+    chance = random.Random(5)
+    values = {
+        **{name: ["", "a", "b", "c" * 300] for name in usual if name not in ("PATH_INFO", "SCRIPT_NAME")},
+        **{name: ["", "/a", "/b", "/" + "c" * 300] for name in ("PATH_INFO", "SCRIPT_NAME", "REQUEST_URI")},
+        "CONTENT_LENGTH": ["", "0"],
+        **{name: ["", "a", "b", "c" * 300] for name in ("REMOTE_ADDR", "REMOTE_PORT", "QUERY_STRING", "DOCUMENT_ROOT", "REMOTE_USER",
+            "HTTP_HOST", "HTTP_COOKIE", "HTTP_ACCEPT", "HTTP_X_OWN")},
+    }
+    pairs = [(name, chance.choice(values[name])) for name in values]
+    for _ in range(1500):
+        # Mostly as before, so that there is something to remember.
+        if chance.random() < 0.2:
+            change = chance.choice(list(values))
+            pairs = [pair for pair in pairs if pair[0] != change]
+            pairs += [(change, chance.choice(values[change])) for _ in range(chance.choice([0, 1, 1, 2]))]
+        sent = [("REQUEST_METHOD", "GET"), *pairs]
+        assert json.loads(fetch_by_uwsgi(served.master, sent)) == {**usual, **dict(sent)}
     assert served.log == ""
 
 

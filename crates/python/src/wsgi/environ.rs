@@ -2,11 +2,12 @@
 //!
 //! A template with everything that never changes is copied for each request; a copy of a dictionary is one
 //! allocation. Keys are made once. Values that tend to repeat (method, host, agent) are remembered by the last
-//! text seen under that key, so that a repeated one costs a comparison instead of an object.
+//! text seen under that key, so that a repeated one costs a comparison instead of an object; one that repeats in request
+//! after request enters the template, and costs the comparison alone.
 
 use crate::ffi::object::copy_dict;
 use crate::ffi::text::from_latin1;
-use margrave_wire::{Known, Name, Request};
+use margrave_wire::{Known, Name, Request, is_same};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use std::collections::HashMap;
@@ -17,9 +18,13 @@ const MAX_OTHER_NAMES: usize = 256;
 const MAX_OTHER_NAME: usize = 64;
 /// Longest value that is remembered.
 const MAX_REMEMBERED: usize = 256;
+/// So often must a value come again, without another in between, before it enters the template.
+const REPETITIONS: u32 = 8;
+/// The most that repetitions are asked for, of a variable that has often left the template again.
+const MAX_REPETITIONS: u32 = 1 << 20;
 
 /// Always present in a request that came over HTTP; in the template their places are made in advance. Front servers
-/// may leave any of them out: what PEP 3333 demands and is known here keeps the template's value.
+/// may leave any of them out: what PEP 3333 demands and is known here has a value all the same.
 const USUAL: [Known; 9] = [
     Known::RequestMethod,
     Known::RequestUri,
@@ -48,7 +53,8 @@ const fn bit(known: Known) -> u128 {
     1 << known as u32
 }
 
-/// Values seldom the same twice, or not to be kept in memory longer than their request.
+/// Values seldom the same twice, or not to be kept in memory longer than their request. They are remembered when they
+/// are empty.
 const CHANGING: [Known; 7] = [
     Known::RequestUri,
     Known::PathInfo,
@@ -83,12 +89,34 @@ struct Key {
     remembers: bool,
     last: Vec<u8>,
     value: Option<Py<PyString>>,
+    /// How often the last value has come again.
+    repeated: u32,
+    /// How often it must, to enter the template.
+    wanted: u32,
+}
+
+/// What a value is to the one that its key remembers.
+enum Memory {
+    /// Nothing: it is not remembered, and another may still be.
+    Apart,
+    /// It has taken the place of another.
+    New,
+    /// It is the same, often enough for the template.
+    Steady,
+    /// It is the same.
+    Again,
 }
 
 /// Builds environs for one thread.
 pub struct EnvironBuilder {
     template: Py<PyDict>,
     keys: Vec<Key>,
+    /// Variables that the template has.
+    placed: u128,
+    /// Those of them whose value there is the one that is remembered.
+    settled: u128,
+    /// `SERVER_NAME` of a request that does not say.
+    node: Py<PyString>,
     others: HashMap<Vec<u8>, Py<PyString>>,
     scheme: Py<PyString>,
     https: Py<PyString>,
@@ -110,19 +138,15 @@ impl EnvironBuilder {
                 remembers: !CHANGING.contains(known),
                 last: Vec::new(),
                 value: None,
+                repeated: 0,
+                wanted: REPETITIONS,
             });
         }
         let template = PyDict::new(py);
         template.set_item(intern(py, "SCRIPT_NAME"), "")?;
         let node = from_latin1(py, &facts.node)?;
         for known in USUAL {
-            let name = keys[known as usize].name.bind(py);
-            match known {
-                Known::ServerName => template.set_item(name, &node)?,
-                // What is safe with a client of whom nothing is known.
-                Known::ServerProtocol => template.set_item(name, "HTTP/1.0")?,
-                _ => template.set_item(name, "")?,
-            }
+            template.set_item(keys[known as usize].name.bind(py), "")?;
         }
         template.set_item(intern(py, "wsgi.input"), py.None())?;
         if facts.file_wrapper {
@@ -146,6 +170,9 @@ impl EnvironBuilder {
         Ok(Self {
             template: template.unbind(),
             keys,
+            placed: USUAL_BITS,
+            settled: 0,
+            node: node.unbind(),
             others: HashMap::new(),
             scheme: scheme.unbind(),
             https: intern(py, "https").unbind(),
@@ -179,9 +206,11 @@ impl EnvironBuilder {
         for (name, value) in request.vars() {
             match name {
                 Name::Known(known) => {
-                    let key = &mut self.keys[known as usize];
-                    let text = key.text(py, value)?;
-                    environ.set_item(key.name.bind(py), text)?;
+                    let is_there = self.settled & !seen & bit(known) != 0
+                        && is_same(&self.keys[known as usize].last, value);
+                    if !is_there {
+                        self.set_known(&environ, known, value)?;
+                    }
                     seen |= bit(known);
                 }
                 Name::Other(name) => {
@@ -190,8 +219,9 @@ impl EnvironBuilder {
                 }
             }
         }
-        if seen & USUAL_BITS != USUAL_BITS {
-            self.settle_absent(&environ, seen, request.is_https(), listener)?;
+        let absent = self.placed & !seen;
+        if absent != 0 {
+            self.settle_absent(&environ, absent, request.is_https(), listener)?;
         }
         if request.is_https() {
             environ.set_item(self.scheme.bind(py), self.https.bind(py))?;
@@ -200,6 +230,24 @@ impl EnvironBuilder {
             environ.set_item(self.content_length.bind(py), length.to_string())?;
         }
         Ok(environ)
+    }
+
+    fn set_known(&mut self, environ: &Bound<'_, PyDict>, known: Known, value: &[u8]) -> PyResult<()> {
+        let py = environ.py();
+        let key = &mut self.keys[known as usize];
+        let (text, memory) = key.text(py, value)?;
+        let name = key.name.bind(py);
+        environ.set_item(name, &text)?;
+        match memory {
+            Memory::Apart | Memory::Again => {}
+            Memory::New => self.settled &= !bit(known),
+            Memory::Steady => {
+                self.template.bind(py).set_item(name, text)?;
+                self.placed |= bit(known);
+                self.settled |= bit(known);
+            }
+        }
+        Ok(())
     }
 
     fn set_other(
@@ -220,19 +268,39 @@ impl EnvironBuilder {
         Ok(())
     }
 
-    /// Other protocols than HTTP bring what the front server sends, no more: entries made in advance go, but for those
-    /// that PEP 3333 demands.
+    /// Takes out what the template has and the request has not, but for what PEP 3333 demands. What had only come to be
+    /// there leaves the template as well.
     fn settle_absent(
-        &self,
+        &mut self,
         environ: &Bound<'_, PyDict>,
-        seen: u128,
+        absent: u128,
         https: bool,
         listener: u16,
     ) -> PyResult<()> {
-        for known in USUAL.into_iter().filter(|known| seen & bit(*known) == 0) {
-            let name = self.keys[known as usize].name.bind(environ.py());
+        let py = environ.py();
+        let template = self.template.bind(py);
+        let mut left = absent;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            let (known, bit) = (Known::ALL[index], left & left.wrapping_neg());
+            left &= !bit;
+            let key = &mut self.keys[index];
+            let name = key.name.bind(py);
+            if USUAL_BITS & bit == 0 {
+                key.repeated = 0;
+                key.wanted = (key.wanted * 2).min(MAX_REPETITIONS);
+                self.placed &= !bit;
+                self.settled &= !bit;
+                match known {
+                    Known::ScriptName => template.set_item(name, "")?,
+                    _ => template.del_item(name)?,
+                }
+            }
             match known {
-                Known::ServerName | Known::ServerProtocol | Known::PathInfo => {}
+                Known::ServerName => environ.set_item(name, &self.node)?,
+                // What is safe with a client of whom nothing is known.
+                Known::ServerProtocol => environ.set_item(name, "HTTP/1.0")?,
+                Known::PathInfo | Known::ScriptName => environ.set_item(name, "")?,
                 Known::ServerPort => {
                     let usual = if https { 443 } else { 80 };
                     let port = self.ports.get(usize::from(listener)).copied().flatten().unwrap_or(usual);
@@ -248,22 +316,24 @@ impl EnvironBuilder {
 impl Key {
     /// The value as text, the remembered object when it is the same as last time.
     #[inline]
-    fn text<'py>(&mut self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyString>> {
-        if !self.remembers {
-            return from_latin1(py, value);
-        }
-        if let Some(text) = &self.value
-            && self.last == value
+    fn text<'py>(&mut self, py: Python<'py>, value: &[u8]) -> PyResult<(Bound<'py, PyString>, Memory)> {
+        if is_same(&self.last, value)
+            && let Some(text) = &self.value
         {
-            return Ok(text.bind(py).clone());
+            self.repeated = self.repeated.saturating_add(1);
+            let memory = if self.repeated >= self.wanted { Memory::Steady } else { Memory::Again };
+            return Ok((text.bind(py).clone(), memory));
         }
         let text = from_latin1(py, value)?;
-        if value.len() <= MAX_REMEMBERED {
-            self.last.clear();
-            self.last.extend_from_slice(value);
-            self.value = Some(text.clone().unbind());
+        let is_kept = if self.remembers { value.len() <= MAX_REMEMBERED } else { value.is_empty() };
+        if !is_kept {
+            return Ok((text, Memory::Apart));
         }
-        Ok(text)
+        self.last.clear();
+        self.last.extend_from_slice(value);
+        self.value = Some(text.clone().unbind());
+        self.repeated = 0;
+        Ok((text, Memory::New))
     }
 }
 
