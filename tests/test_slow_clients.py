@@ -144,3 +144,35 @@ def test_answers_of_requests_that_arrive_together_are_whole_and_do_not_wait_for_
         assert time.monotonic() - began < 4
         assert Reader(links[2]).response().body.startswith(body)
         assert Reader(links[3]).response().body == b""
+
+
+PAUSES = """
+import time
+def application(environ, start_response):
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/":
+        return [b"fast"]
+    return pause()
+def pause():
+    yield b"x" * 900_000
+    time.sleep(0.7)
+    yield b"end"
+"""
+
+
+def test_a_new_client_gets_what_there_is_of_an_answer_while_the_application_makes_the_rest(serve, tmp_path):
+    (tmp_path / "app.py").write_text(PAUSES)
+    path = str(tmp_path / "socket")
+    serve("--chdir", tmp_path, "--wsgi-file", "app.py", "--http-socket", path, "--disable-logging", ready=path, serving=path)
+    for _ in range(10):
+        for _ in range(40):
+            assert http.get(path, "/").body == b"fast"
+            time.sleep(0.002)  # requests are few then, and nobody looks after the thread that runs one until something comes
+        with connect(path, 20) as link:
+            link.sendall(encode("GET", "/pause", [("Connection", "close")]))
+            began, got = time.monotonic(), 0
+            while got < 900_000:
+                got += len(link.recv(1 << 20))
+            assert time.monotonic() - began < 0.2
+            rest = b"".join(iter(lambda: link.recv(1 << 20), b""))
+            assert b"end" in rest

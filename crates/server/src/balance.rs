@@ -6,11 +6,12 @@
 //! Where connections cannot be divided evenly, the odd ones go round.
 
 use crate::connection::Connection;
-use crate::fellows::Fellow;
+use crate::fellows::{Fellow, Fellows};
 use crate::reactor::Reactor;
-use crate::site::Site;
+use crate::site::{Site, Token};
 use margrave_lifecycle::message::{Adopted, ToFellow, encode};
 use margrave_stats::scoreboard::Counter;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// Connections that a worker may have taken more than another one before the other gets the next.
 const LEAD: u64 = 3;
+
+/// Shares that differ by more than one part in so many are evened out soon.
+const COARSE: u64 = 16;
 
 /// A difference in requests of one part in so many is worth the move of an odd connection.
 const WORTH: u64 = 50;
@@ -42,6 +46,12 @@ struct Share {
 }
 
 impl Site {
+    /// Watches a listener. A worker alone is told of each connection once. Where there are others, whoever polls while connections
+    /// wait takes one: told once, those that were woken first could take more.
+    pub(crate) fn watch_listener(&self, number: u16, listener: &OwnedFd) -> io::Result<()> {
+        self.poller.add_listener(listener, Token::Listener(number).encode(), self.fellows.is_none())
+    }
+
     /// A worker that is idle and has fewer connections than this one with its `mine`, or has taken clearly fewer; it is
     /// claimed.
     fn claim_poorer(&self, mine: usize) -> Option<u16> {
@@ -56,8 +66,12 @@ impl Site {
     /// Sends a connection to another worker.
     fn send_connection(&self, worker: u16, adopted: &Adopted, fd: BorrowedFd<'_>) -> bool {
         let packet = encode(&ToFellow::Connection(adopted.clone()));
-        let fellows = self.fellows.as_ref();
-        packet.is_ok_and(|packet| fellows.is_some_and(|fellows| fellows.send(worker, &packet, fd).is_ok()))
+        let (Ok(packet), Some(fellows)) = (packet, &self.fellows) else { return false };
+        let sent = fellows.send(worker, &packet, fd).is_ok();
+        if sent {
+            fellows.note_sent(worker);
+        }
+        sent
     }
 }
 
@@ -71,18 +85,18 @@ impl Reactor {
         (!site.send_connection(worker, &fresh, fd.as_fd())).then_some(fd)
     }
 
-    /// Goes behind the others in the queue for new connections.
-    pub(crate) fn queue_up(&self, number: u16) {
+    /// Goes behind the others in the queue for new connections. `false` when there are no others: the poller, which looks
+    /// anew at what is added to it, has not done so.
+    pub(crate) fn queue_up(&self, number: u16) -> bool {
         let site = &self.site;
         if site.fellows.is_none() || !self.is_listening() {
-            return;
+            return false;
         }
         let listener = &site.listeners[usize::from(number)];
-        let token = crate::site::Token::Listener(number).encode();
-        if site.poller.delete(&listener.fd).is_ok() && site.poller.add_listener(&listener.fd, token).is_err()
-        {
+        if site.poller.delete(&listener.fd).is_ok() && site.watch_listener(number, &listener.fd).is_err() {
             site.log.say(format_args!("cannot watch a listener any more; others serve it"));
         }
+        true
     }
 
     /// Tells the others how many connections there are here.
@@ -97,17 +111,38 @@ impl Reactor {
         let site = Arc::clone(&self.site);
         let Some(fellows) = site.fellows.as_ref().filter(|_| self.is_accepting()) else { return };
         self.take_leavings();
-        let mine = Fellow {
-            worker: site.worker,
-            connections: self.connections.len() as u64,
-            taken: fellows.taken(site.worker),
-            requests: self.count_recent(),
-        };
-        let others: Vec<_> = fellows.open(site.worker).collect();
+        self.count_recent();
+        let (mine, others) = self.figures(fellows);
         let mut shares = shares(mine, &others);
         if shares.is_empty() {
             shares.extend(odd_one(mine, &others));
         }
+        self.give(shares);
+    }
+
+    /// The same, sooner, where shares are far from even: clients that came all at once, or requests passed on with their
+    /// connections.
+    pub(crate) fn even_out_coarsely(&mut self) {
+        let site = Arc::clone(&self.site);
+        let Some(fellows) = site.fellows.as_ref().filter(|_| self.is_accepting()) else { return };
+        let (mine, others) = self.figures(fellows);
+        if are_far_from_even(mine, &others) {
+            self.give(shares(mine, &others));
+        }
+    }
+
+    /// What this worker has to do, and what the others have.
+    fn figures(&self, fellows: &Fellows) -> (Fellow, Vec<Fellow>) {
+        let worker = self.site.worker;
+        let (connections, taken) = (self.connections.len() as u64, fellows.taken(worker));
+        let mine = Fellow { worker, connections, taken, requests: self.recent.count };
+        (mine, fellows.open(worker).collect())
+    }
+
+    /// Gives others their shares, as far as there are connections between two requests.
+    fn give(&mut self, shares: Vec<Share>) {
+        let site = Arc::clone(&self.site);
+        let Some(fellows) = &site.fellows else { return };
         let most = shares.iter().map(|share| share.count).sum::<u64>();
         if most == 0 {
             return;
@@ -126,15 +161,14 @@ impl Reactor {
         }
     }
 
-    /// Requests of the last seconds, the older ones counting less.
-    fn count_recent(&mut self) -> u64 {
+    /// Counts the requests of the last seconds, the older ones less.
+    fn count_recent(&mut self) {
         let requests = self.site.slot.counter(Counter::Requests).load(Relaxed);
         let Recent { count, until } = &mut self.recent;
         *count = *count - *count / RECENT + (requests - std::mem::replace(until, requests)) * RECENT;
         if let Some(fellows) = &self.site.fellows {
             fellows.note_requests(self.site.worker, *count);
         }
-        *count
     }
 
     /// Up to `most` connections between two requests, those first that were busy last: they make the difference.
@@ -172,6 +206,13 @@ fn shares(mine: Fellow, others: &[Fellow]) -> Vec<Share> {
         }
     }
     shares
+}
+
+/// Whether some have so many more connections than others that it should not wait.
+fn are_far_from_even(mine: Fellow, others: &[Fellow]) -> bool {
+    let counts = || others.iter().map(|fellow| fellow.connections).chain([mine.connections]);
+    let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+    most - least > 1 + least / COARSE
 }
 
 /// Who should have the odd connection for a while: of those with fewer, the one that has worked least.
@@ -214,6 +255,21 @@ mod tests {
         check(&[2, 1, 1, 1], &[2, 1, 1, 1]);
         check(&[1, 0, 0], &[1, 0, 0]);
         check(&[5], &[5]);
+    }
+
+    #[test]
+    fn shares_that_differ_by_more_than_a_sixteenth_do_not_wait() {
+        let check = |before: &[u64], expected: bool| {
+            let all = fellows(&before.iter().map(|&count| (count, 0)).collect::<Vec<_>>());
+            assert_eq!(are_far_from_even(all[0], &all[1..]), expected, "{before:?}");
+        };
+        check(&[18, 15, 16, 15], true);
+        check(&[15, 17, 16, 16], true);
+        check(&[18, 16, 16, 16], false);
+        check(&[2, 1, 1, 1], false);
+        check(&[0, 2], true);
+        check(&[1060, 1000], false);
+        check(&[7], false);
     }
 
     #[test]

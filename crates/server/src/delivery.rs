@@ -53,6 +53,9 @@ impl Reactor {
                 connection.output.push_recorded_file(file, offset, length, id);
             }
         }
+        if self.roles.watcher_polls {
+            self.watch_new();
+        }
         // The edge that says "writable" may have passed before the bytes were here: try once more.
         self.flush(slot);
         let connection = self.connections.get(slot).filter(|found| found.generation == generation)?;

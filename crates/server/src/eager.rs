@@ -3,8 +3,7 @@
 //! A slow request run inline costs everybody behind it a tick or two, a hand-over some ten microseconds: the
 //! break-even is near one request in a hundred. So what counts is the share of slow requests, not their mean time.
 //!
-//! While requests are few, looking after the leader has a price: a tick out of idleness costs more than a hand-over, an
-//! alarm as much. Then requests are handed over for a while after each slow one.
+//! While requests are few, a watcher stands by, and a hand-over is dearer beside that: the break-even is near one in five.
 //!
 //! Without a GIL there is more to gain: a request that is handed over runs beside the others. There the mean time counts
 //! as well, as soon as it is worth several hand-overs.
@@ -17,18 +16,19 @@ pub(crate) const SLOW: Duration = Duration::from_millis(1);
 /// Requests that means are taken over.
 const WINDOW: u64 = 64;
 const ONE: u64 = 1 << 20;
+/// Shares of slow requests from which on, and below which not any more, requests are handed over.
 const ENTER: u64 = ONE * 3 / 100;
 const LEAVE: u64 = ONE / 100;
+const ENTER_FEW: u64 = ONE / 4;
+const LEAVE_FEW: u64 = ONE / 10;
+/// Share of slow requests, about one in the last hundred and more, with which it is likelier that the leader stays in the
+/// application than that somebody has been woken in vain.
+const SHARED: u64 = ONE / 400;
 
-/// Requests come seldom when there is more than this between two of them, on average and in nanoseconds: hand-overs cost
-/// less than quick ticks then, and so do alarms.
-const SELDOM: u64 = 500_000;
-/// From there on alarms cost less than calm ticks, too.
-const RARE: u64 = 2_000_000;
+/// Requests are few when there is more than this between two of them, on average and in nanoseconds.
+const FEW: u64 = 500_000;
 /// Longest pause that counts in that average: one is enough for a while.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Seldom requests are handed over for so long after a slow one.
-const LINGERS: Duration = Duration::from_secs(1);
 
 /// Mean times above and below which threads that run at the same time are used, in nanoseconds.
 const WORTH_SHARING: u64 = 60_000;
@@ -39,9 +39,8 @@ const NOT_WORTH_SHARING: u64 = 40_000;
 pub(crate) struct Eagerness {
     share: u64,
     eager: bool,
-    /// When the last request ended, when the last slow one, and the mean time between two in nanoseconds.
+    /// When the last request ended, and the mean time between two in nanoseconds.
     ended: Duration,
-    slow_ended: Option<Duration>,
     gap: u64,
     /// Threads run Python at the same time.
     parallel: bool,
@@ -61,25 +60,27 @@ impl Eagerness {
         if self.parallel {
             self.count_time(took);
         }
-        let is_slow = took >= SLOW;
-        if is_slow {
-            self.slow_ended = Some(now);
-        }
         let gap = now.saturating_sub(self.ended);
         self.ended = now;
         self.gap = moved(self.gap, nanos(gap.min(PAUSE)));
-        self.share = moved(self.share, if is_slow { ONE } else { 0 });
-        let lingers = self.gap >= SELDOM && self.slow_ended.is_some_and(|ended| now < ended + LINGERS);
-        if self.share >= ENTER || lingers {
+        self.share = moved(self.share, if took >= SLOW { ONE } else { 0 });
+        let (enter, leave) = if self.are_few() { (ENTER_FEW, LEAVE_FEW) } else { (ENTER, LEAVE) };
+        if self.share >= enter {
             self.eager = true;
-        } else if self.share < LEAVE {
+        } else if self.share < leave {
             self.eager = false;
         }
     }
 
-    /// Requests are so few that looking after the leader is cheaper by an alarm for each than by ticks.
-    pub(crate) fn pays_alarms(&self) -> bool {
-        self.gap >= if self.is_calm() { RARE } else { SELDOM }
+    /// Requests are few.
+    pub(crate) fn are_few(&self) -> bool {
+        self.gap >= FEW
+    }
+
+    /// Whether what comes while the leader is in the application goes to another thread at once: it may stay there. When nothing
+    /// was slow lately it will come back before such a thread could begin.
+    pub(crate) fn shares_at_once(&self) -> bool {
+        self.parallel || self.share >= SHARED
     }
 
     fn count_time(&mut self, took: Duration) {
@@ -98,7 +99,7 @@ impl Eagerness {
 
     /// Whether requests are handed over at once.
     pub(crate) fn is_eager(&self) -> bool {
-        self.eager || self.shares
+        self.eager || self.shares && !self.are_few()
     }
 }
 
@@ -155,31 +156,28 @@ mod tests {
     }
 
     #[test]
-    fn when_requests_are_few_it_begins_with_a_slow_one_and_ends_a_second_after_the_last() {
+    fn when_requests_are_few_only_many_slow_ones_among_them_begin_it() {
         let gap = Duration::from_millis(2);
-        assert!(after_some(gap, (0..400).map(|n| n == 100)));
-        assert!(!after_some(gap, (0..700).map(|n| n == 100)));
-        assert!(after_some(gap, (0..2000).map(|n| n % 50 == 0)));
+        assert!(!after_some(gap, (0..2000).map(|n| n % 10 == 0)));
+        assert!(after_some(gap, (0..400).map(|n| n % 3 == 0)));
     }
 
     #[test]
-    fn alarms_pay_after_one_long_pause_and_while_requests_are_few() {
+    fn requests_are_few_after_one_long_pause_and_while_there_is_time_between_them() {
         let mut eagerness = Eagerness::default();
-        assert!(!eagerness.pays_alarms());
+        assert!(!eagerness.are_few());
         let mut now = Duration::from_secs(3600);
         eagerness.handle_request(Duration::ZERO, now);
-        assert!(eagerness.pays_alarms());
-        let mut after = |gap, took| {
+        assert!(eagerness.are_few());
+        let mut after = |gap| {
             (0..500).for_each(|_| {
                 now += gap;
-                eagerness.handle_request(took, now);
+                eagerness.handle_request(Duration::ZERO, now);
             });
-            eagerness.pays_alarms()
+            eagerness.are_few()
         };
-        assert!(!after(Duration::from_millis(1), Duration::ZERO));
-        assert!(after(Duration::from_millis(1), SLOW));
-        assert!(!after(Duration::from_micros(100), SLOW));
-        assert!(after(Duration::from_millis(3), Duration::ZERO));
+        assert!(!after(Duration::from_micros(100)));
+        assert!(after(Duration::from_millis(1)));
     }
 
     #[test]

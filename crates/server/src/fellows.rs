@@ -100,6 +100,13 @@ impl Fellows {
         self.write(worker, Word::Connections, count as u64);
     }
 
+    /// A connection is on its way to the worker: others need not send one as well.
+    pub(crate) fn note_sent(&self, worker: u16) {
+        if let Some(word) = self.word(worker, Word::Connections) {
+            let _ = word.fetch_update(Relaxed, Relaxed, |count| (count != CLOSED).then(|| count + 1));
+        }
+    }
+
     /// The worker has taken a connection.
     pub(crate) fn note_taken(&self, worker: u16) {
         self.write(worker, Word::Taken, self.taken(worker) + 1);
@@ -236,10 +243,12 @@ mod tests {
     fn only_workers_that_take_connections_are_open() {
         let fellows = Fellows::new(3).unwrap().unwrap();
         assert_eq!(fellows.open(1).count(), 0);
-        fellows.note_connections(2, 7);
+        fellows.note_connections(2, 6);
+        fellows.note_sent(2);
         fellows.note_connections(3, 0);
         fellows.note_requests(2, 70);
         fellows.close(3);
+        fellows.note_sent(3);
         let open: Vec<_> = fellows.open(1).collect();
         assert_eq!(open, [Fellow { worker: 2, connections: 7, taken: 0, requests: 70 }]);
         assert_eq!(fellows.closed(1).collect::<Vec<_>>(), [3]);

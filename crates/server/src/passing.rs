@@ -3,7 +3,6 @@
 use crate::body::Body;
 use crate::connection::{Peer, Phase};
 use crate::reactor::{Reactor, Work};
-use crate::site::Site;
 use margrave_lifecycle::message::{Passed, ToFellow, decode, encode};
 use margrave_stats::scoreboard::Counter;
 use margrave_sys::{clock, net};
@@ -20,21 +19,25 @@ const ARRIVAL: Duration = Duration::from_millis(500);
 /// Requests taken from the inbox for one event.
 const ARRIVALS: usize = 8;
 
-impl Site {
-    /// This worker is about to wait with a thread to spare: fellows may send it a request.
-    pub(crate) fn offer_help(&self) {
-        if let Some(fellows) = &self.fellows {
-            fellows.offer(self.worker);
+impl Reactor {
+    /// Whoever leads is about to wait with a thread to spare: fellows may send a request, unless this worker takes nothing new.
+    pub(crate) fn offer_help(&mut self) {
+        if let Some(fellows) = self.site.fellows.as_ref().filter(|_| self.is_accepting()) {
+            self.offers_help = true;
+            self.has_helped = false;
+            fellows.offer(self.site.worker);
         }
     }
 
-    /// The wait is over. `true` when a fellow has claimed the help: a request is on its way.
-    pub(crate) fn withdraw_help(&self) -> bool {
-        self.fellows.as_ref().is_some_and(|fellows| fellows.withdraw(self.worker))
+    /// The wait is over, or the worker takes nothing new from now on, whoever waits. A request may be on its way.
+    pub(crate) fn end_offer(&mut self) {
+        let Some(fellows) = self.site.fellows.as_ref().filter(|_| self.offers_help) else { return };
+        self.offers_help = false;
+        if fellows.withdraw(self.site.worker) && !self.has_helped {
+            self.help_until = clock::monotonic() + ARRIVAL;
+        }
     }
-}
 
-impl Reactor {
     /// Passes requests that no thread of this worker is free for, as long as fellows are idle.
     pub(crate) fn pass_waiting(&mut self, taken: usize) {
         let site = Arc::clone(&self.site);
@@ -103,9 +106,10 @@ impl Reactor {
     pub(crate) fn handle_inbox(&mut self) {
         if self.take_from_inbox(self.site.worker, &mut new_packet()) > 0 {
             self.help_until = Duration::ZERO;
+            self.has_helped = true;
         }
         if self.drain.is_some() {
-            self.leave_inbox();
+            self.clear_inbox();
             self.settle_idle();
         }
     }
@@ -147,21 +151,6 @@ impl Reactor {
     fn leave_inbox(&self) {
         if let Some(inbox) = self.site.fellows.as_ref().and_then(|fellows| fellows.inbox(self.site.worker)) {
             let _ = self.site.poller.delete(inbox);
-        }
-    }
-
-    /// Notes how the wait after an offer of help ended.
-    pub(crate) fn handle_offer_over(&mut self, claimed: bool) {
-        if claimed {
-            self.help_until = clock::monotonic() + ARRIVAL;
-        }
-    }
-
-    /// The watcher does not lead any more, or looks at what its poll has brought.
-    pub(crate) fn end_watchers_offer(&mut self) {
-        if std::mem::take(&mut self.roles.watcher_offers) {
-            let claimed = self.site.withdraw_help();
-            self.handle_offer_over(claimed);
         }
     }
 

@@ -31,11 +31,16 @@ use std::time::Duration;
 const READ_BUFFER: usize = 64 * 1024;
 /// Connections accepted for one event at most, so that workers share a burst.
 const ACCEPTS: usize = 4;
+/// After so many looks in a row that have found a connection, one is taken to wait without a look, until accepting was in
+/// vain: that costs more than a look, but a look costs something for each connection.
+const FOUND_ENOUGH: u8 = 2;
 /// Accepted connections wait this long before accepting is tried again when descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
+/// How often shares that are far from even are looked for, as long as there is something else to do.
+const GLANCE: Duration = Duration::from_millis(50);
 /// Connections that are read on from between two polls.
 const TURNS: usize = 32;
 /// Bytes after which the rest of them waits, too.
@@ -95,12 +100,16 @@ pub(crate) struct Reactor {
     pool: Vec<Box<Request>>,
     /// Connections that nobody has polled for yet: slot, generation, and when they were looked at last.
     unwatched: Vec<(usize, u32, Duration)>,
-    /// Threads that are in a poll.
-    pollers: usize,
-    /// Polls so far, the one that last found a connection to accept, and how many the next such one may take.
-    polls: u64,
+    /// Whoever leads is in a poll.
+    leader_polls: bool,
+    /// Rounds of accepting so far, the one that last found a connection, and how many the next such one may take.
+    rounds: u64,
     accepted: u64,
     accepts: usize,
+    /// Looks for waiting connections that have found one in a row.
+    found_waiting: u8,
+    /// Listeners on which further connections may wait: the poller tells of each only once.
+    backlogged: Vec<u16>,
     pub(crate) batch: Batch,
     pub(crate) recent: Recent,
     /// Small static files that are asked for again and again.
@@ -110,8 +119,13 @@ pub(crate) struct Reactor {
     pub(crate) awaiting: VecDeque<(usize, u32)>,
     /// Until then a request may arrive from a fellow that has claimed this worker's help.
     pub(crate) help_until: Duration,
+    /// Fellows may send a request to whoever leads and waits.
+    pub(crate) offers_help: bool,
+    /// One has arrived since that was offered: none that was claimed is on its way any more.
+    pub(crate) has_helped: bool,
     next_generation: u32,
     next_sweep: Duration,
+    next_glance: Duration,
     /// The worker takes connections, now or when a thread is free.
     accepting: bool,
     /// The listeners are being watched.
@@ -139,18 +153,23 @@ impl Reactor {
             resumed: VecDeque::new(),
             pool: Vec::new(),
             unwatched: Vec::new(),
-            pollers: 0,
-            polls: 0,
+            leader_polls: false,
+            rounds: 0,
             accepted: 0,
             accepts: 1,
+            found_waiting: 0,
+            backlogged: Vec::new(),
             batch: Batch::default(),
             recent: Recent::default(),
             files,
             live: 0,
             awaiting: VecDeque::new(),
             help_until: Duration::ZERO,
+            offers_help: false,
+            has_helped: false,
             next_generation: 0,
             next_sweep: Duration::ZERO,
+            next_glance: Duration::ZERO,
             accepting: false,
             listening: false,
             accept_again: None,
@@ -174,7 +193,7 @@ impl Reactor {
     fn watch_listeners(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.listening, true) {
             for (number, listener) in (0u16..).zip(&self.site.listeners) {
-                self.site.poller.add_listener(&listener.fd, Token::Listener(number).encode())?;
+                self.site.watch_listener(number, &listener.fd)?;
             }
         }
         Ok(())
@@ -182,6 +201,7 @@ impl Reactor {
 
     fn ignore_listeners(&mut self) {
         if std::mem::take(&mut self.listening) {
+            self.backlogged.clear();
             for listener in &self.site.listeners {
                 // A listener that the kernel has dropped already needs no deleting.
                 let _ = self.site.poller.delete(&listener.fd);
@@ -218,9 +238,11 @@ impl Reactor {
         self.listening
     }
 
-    /// Leaves the listeners to others.
+    /// Leaves the listeners to others. Whoever waits in the poller meanwhile offers help no longer: nobody may look into the
+    /// inbox any more when it wakes.
     pub(crate) fn stop_accepting(&mut self) {
         self.accepting = false;
+        self.end_offer();
         if let Some(fellows) = &self.site.fellows {
             fellows.close(self.site.worker);
         }
@@ -243,11 +265,12 @@ impl Reactor {
     pub(crate) fn handle_events(&mut self, events: &Events, poller: Role) {
         let answered = std::mem::replace(&mut self.now, clock::monotonic());
         self.batch.begin_round(answered, self.now);
-        self.polls += 1;
         if let Some(fellows) = &self.site.fellows {
             fellows.note_poll(self.site.worker, self.now);
         }
-        let leads = self.roles.role == poller;
+        self.accept_more();
+        // A leader that does not poll will look without being woken.
+        let leads = self.roles.role == poller || !self.leader_polls;
         for ready in events.iter() {
             self.handle_ready(ready, leads);
         }
@@ -275,11 +298,8 @@ impl Reactor {
             }
             // An event of the batch in which the worker stopped accepting: the drain has looked at what waits.
             Token::Listener(_) if !self.accepting => {}
-            Token::Listener(number) => {
-                self.accept_some(number);
-                self.queue_up(number);
-            }
-            // For whoever leads; at the end, for everybody who polls.
+            Token::Listener(number) => self.accept_some(number),
+            // For the leader in its poll; at the end, for everybody who polls.
             Token::Waker if leads && self.roles.ending().is_none() => self.site.waker.drain(),
             Token::Waker => {}
             Token::Control => self.handle_control(),
@@ -311,19 +331,46 @@ impl Reactor {
         }
     }
 
-    /// Accepts one connection, more when there were some at the last poll too: asking in vain costs as much as a poll.
+    /// Accepts one connection, more when there were some in the last round too: asking in vain costs as much as a poll.
     fn accept_some(&mut self, number: u16) {
-        let goes_on = self.polls <= self.accepted + 1;
+        let goes_on = self.rounds <= self.accepted + 1;
         self.accepts = if goes_on { (self.accepts * 2).min(ACCEPTS) } else { 1 };
-        self.accepted = self.polls;
-        self.accept(number, self.accepts);
+        self.accepted = self.rounds;
+        let were_all = self.accept(number, self.accepts);
+        if !self.queue_up(number) && !were_all && self.listening {
+            self.backlogged.push(number);
+        }
     }
 
-    /// Accepts up to `most` connections that wait on a listener; [`Self::resume`] reads from them.
-    pub(crate) fn accept(&mut self, number: u16, most: usize) {
+    /// A round of accepting, where further connections may wait. Not before the next poll: the sooner a connection is
+    /// accepted, the less often its request is there already.
+    fn accept_more(&mut self) {
+        self.rounds += 1;
+        for number in std::mem::take(&mut self.backlogged) {
+            if self.expects_waiting(number) {
+                self.accept_some(number);
+            }
+        }
+    }
+
+    /// Whether a connection seems to wait on a listener.
+    fn expects_waiting(&mut self, number: u16) -> bool {
+        if self.found_waiting >= FOUND_ENOUGH {
+            return true;
+        }
+        let waits = net::has_waiting(&self.site.listeners[usize::from(number)].fd);
+        self.found_waiting = if waits { self.found_waiting + 1 } else { 0 };
+        waits
+    }
+
+    /// Accepts up to `most` connections that wait on a listener; [`Self::resume`] reads from them. `true` when that were all.
+    pub(crate) fn accept(&mut self, number: u16, most: usize) -> bool {
         let site = Arc::clone(&self.site);
-        let Some(listener) = site.listeners.get(usize::from(number)) else { return };
-        for _ in 0..most {
+        let Some(listener) = site.listeners.get(usize::from(number)) else { return true };
+        for count in 0..most {
+            if count > 0 && !self.expects_waiting(number) {
+                return true;
+            }
             match net::accept(&listener.fd) {
                 Ok((fd, address)) => {
                     self.site.slot.add(Counter::Accepted, 1);
@@ -332,20 +379,25 @@ impl Reactor {
                     let slot = self.insert(fd, number, peer);
                     self.resumed.extend(slot);
                 }
-                Err(error) => return self.handle_accept_error(&error),
+                Err(error) => {
+                    self.found_waiting = 0;
+                    return self.handle_accept_error(&error);
+                }
             }
         }
+        false
     }
 
-    /// Without descriptors a level-triggered listener would report itself for ever: look away for a moment.
-    fn handle_accept_error(&mut self, error: &io::Error) {
+    /// Without descriptors what waits goes on waiting: look away for a moment.
+    /// `true` when nothing waits on it now.
+    fn handle_accept_error(&mut self, error: &io::Error) -> bool {
         use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-        if matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted) {
-            return;
+        if !matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted) {
+            self.site.log.say(format_args!("cannot accept a connection: {error}; trying again"));
+            self.stop_accepting();
+            self.accept_again = Some(self.now + ACCEPT_PAUSE);
         }
-        self.site.log.say(format_args!("cannot accept a connection: {error}; trying again"));
-        self.stop_accepting();
-        self.accept_again = Some(self.now + ACCEPT_PAUSE);
+        error.kind() == WouldBlock
     }
 
     /// Takes over a connection, to be watched from the next poll on.
@@ -389,7 +441,7 @@ impl Reactor {
     /// Watches a connection from the next poll on: one that is answered and closed before costs the poller nothing.
     pub(crate) fn watch(&mut self, slot: usize) {
         self.unwatched.push((slot, self.connections[slot].generation, self.now));
-        if self.pollers > 0 {
+        if self.leader_polls {
             self.watch_new();
         }
     }
@@ -410,7 +462,7 @@ impl Reactor {
         self.resume();
     }
 
-    fn watch_new(&mut self) {
+    pub(crate) fn watch_new(&mut self) {
         while let Some((slot, generation, _)) = self.unwatched.pop() {
             let found = self.connections.get_mut(slot);
             let Some(connection) = found.filter(|found| found.generation == generation && !found.watched)
@@ -435,15 +487,35 @@ impl Reactor {
         }
     }
 
-    /// A thread is about to poll, without the lock.
+    /// Whoever leads is about to poll, without the lock.
     pub(crate) fn begin_poll(&mut self) {
         self.watch_new();
-        self.pollers += 1;
+        self.roles.forget_call();
+        self.leader_polls = true;
     }
 
-    /// It has the lock again.
+    /// It has the lock again, or does not lead any more.
     pub(crate) fn end_poll(&mut self) {
-        self.pollers -= 1;
+        self.leader_polls = false;
+    }
+
+    pub(crate) fn leader_polls(&self) -> bool {
+        self.leader_polls
+    }
+
+    /// The leader goes into the application, for that request or for its own sake. A watcher that stands by sees what comes
+    /// from now on; what is there already it is told of.
+    pub(crate) fn leave_alone(&mut self, leader: usize, work: Option<&Work>) -> u64 {
+        if self.roles.watcher_polls {
+            self.accept_more();
+            let slot = work.filter(|work| !work.is_live).map(|work| work.slot);
+            // The client whose request runs can wait for the next poll, if its body is there: most close, and are not watched.
+            if self.unwatched.iter().any(|&(unwatched, ..)| Some(unwatched) != slot) {
+                self.watch_new();
+            }
+        }
+        let waits = !(self.ready.is_empty() && self.resumed.is_empty() && self.backlogged.is_empty());
+        self.roles.enter(leader, waits)
     }
 
     /// Forgets a connection; the socket closes with its last owner.
@@ -487,11 +559,20 @@ impl Reactor {
 
     /// How long until something has to be done because of the time.
     pub(crate) fn time_left(&self) -> Option<Duration> {
-        if !self.resumed.is_empty() {
+        if !self.resumed.is_empty() || !self.backlogged.is_empty() {
             return Some(Duration::ZERO);
         }
         let watched = !self.connections.is_empty() || self.roles.anybody_runs();
-        let sweep = watched.then_some(self.next_sweep);
+        self.next_duty(watched)
+    }
+
+    /// The same for one who waits beside the leader, and does not know whether requests will run.
+    pub(crate) fn time_to_duty(&self) -> Duration {
+        self.next_duty(true).unwrap_or(SWEEP)
+    }
+
+    fn next_duty(&self, sweeps: bool) -> Option<Duration> {
+        let sweep = sweeps.then_some(self.next_sweep);
         let drain = self.drain.as_ref().map(|drain| drain.deadline);
         let help = (self.help_until > self.now).then_some(self.help_until);
         let next = [sweep, self.accept_again, drain, help].into_iter().flatten().min()?;
@@ -509,6 +590,10 @@ impl Reactor {
         if self.next_sweep <= self.now {
             self.next_sweep = self.now + self.sweep_interval();
             self.sweep();
+        }
+        if self.next_glance <= self.now {
+            self.next_glance = self.now + GLANCE;
+            self.even_out_coarsely();
         }
         self.continue_drain();
     }

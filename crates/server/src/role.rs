@@ -3,7 +3,7 @@
 //! The part of the reactor's state that decides it; `threads` and `watcher` act on it under the reactor's lock.
 
 use crate::Ending;
-use crate::eager::{Eagerness, SLOW};
+use crate::eager::Eagerness;
 use crate::watcher::Watch;
 use std::sync::Arc;
 use std::thread::Thread;
@@ -61,14 +61,17 @@ pub(crate) struct Roles {
     /// knows whether it still leads.
     pub(crate) sequence: u64,
     pub(crate) eagerness: Eagerness,
-    /// The watcher looks after the leader by itself; otherwise it sleeps until it is called or its alarm goes off.
-    watcher_ticks: bool,
-    /// The watcher's alarm is set, for the leader's present entry into the application.
-    alarm_is_set: bool,
-    /// The watcher is in a poll, as the leader or, since a thread has taken the lead, beside it.
+    /// The watcher is in a poll, as the leader or beside it.
     pub(crate) watcher_polls: bool,
-    /// It has offered help meanwhile.
-    pub(crate) watcher_offers: bool,
+    /// It does so for a tick, and looks after the leader then, whatever comes.
+    pub(crate) watcher_is_alert: bool,
+    /// It has been called out of that poll since the leader polled last, and has not come yet.
+    watcher_is_called: bool,
+    /// It sleeps until the next request calls it, or has been called and has not come yet.
+    pub(crate) watcher_sleeps: bool,
+    watcher_comes: bool,
+    /// The leader waits for it.
+    is_awaited: bool,
     /// Parked threads that nobody has woken.
     idle: Vec<usize>,
     /// Threads woken for a request that have not taken one yet.
@@ -89,10 +92,12 @@ impl Roles {
             role: Role::Vacant,
             sequence: 0,
             eagerness: Eagerness::default(),
-            watcher_ticks: true,
-            alarm_is_set: false,
             watcher_polls: false,
-            watcher_offers: false,
+            watcher_is_alert: false,
+            watcher_is_called: false,
+            watcher_sleeps: false,
+            watcher_comes: false,
+            is_awaited: false,
             idle: Vec::with_capacity(threads),
             on_their_way: 0,
             threads: vec![None; threads],
@@ -153,43 +158,63 @@ impl Roles {
         true
     }
 
-    /// The leader is in the application, or waits for it: it loses the lead if it stays there for long.
-    pub(crate) fn enter(&mut self) -> u64 {
+    /// The leader is in the application, or waits for it: it loses the lead if something comes and it stays there for long;
+    /// also without that, when something `waits` for it already.
+    pub(crate) fn enter(&mut self, leader: usize, waits: bool) -> u64 {
         self.sequence += 1;
-        self.watch.enter(self.sequence);
-        let pays_alarms = self.eagerness.pays_alarms();
-        self.watch.prefer_alarms(pays_alarms);
-        if self.watcher_ticks || self.watcher_polls {
-            // It sees the entry with its next tick, or is woken by whatever comes meanwhile and ticks then.
-        } else if pays_alarms {
-            self.watch.alarm.set(SLOW);
-            self.alarm_is_set = true;
-        } else {
-            self.watcher_ticks = true;
+        self.watch.enter(self.sequence, leader);
+        self.watch.note_few(self.eagerness.are_few());
+        if std::mem::take(&mut self.watcher_sleeps) {
+            self.watcher_comes = true;
             self.woken.watcher = true;
         }
+        if waits {
+            self.call_from_standing_by();
+        }
         self.sequence
+    }
+
+    /// The leader is about to wait in the poller. Whether it has to wait for the watcher first, which will call it. One that is
+    /// to tick will not wait there.
+    pub(crate) fn await_watcher(&mut self) -> bool {
+        self.is_awaited = self.watcher_comes && self.eagerness.are_few();
+        self.is_awaited
+    }
+
+    /// The watcher is up, and has called the leader when the reactor is free again.
+    pub(crate) fn welcome_watcher(&mut self) {
+        self.watcher_sleeps = false;
+        self.watcher_comes = false;
+        if std::mem::take(&mut self.is_awaited)
+            && let Role::Lead(leader) = self.role
+        {
+            self.call(leader);
+        }
+    }
+
+    /// A watcher that stands by knows only what its own poll has brought.
+    pub(crate) fn call_from_standing_by(&mut self) {
+        if self.watcher_polls && !self.watcher_is_alert && !self.watcher_is_called {
+            self.watcher_is_called = true;
+            self.call_poller();
+        }
+    }
+
+    /// Whoever polls is to look when the reactor is free again.
+    pub(crate) fn call_poller(&mut self) {
+        self.woken.poller = true;
+    }
+
+    /// Whoever polls from now on may take the call that was meant for another.
+    pub(crate) fn forget_call(&mut self) {
+        self.watcher_is_called = false;
     }
 
     /// The leader is back, if it has not lost the lead since that entry.
     pub(crate) fn leave(&mut self, sequence: u64) {
         if self.sequence == sequence {
             self.watch.leave(sequence);
-            self.clear_alarm();
         }
-    }
-
-    fn clear_alarm(&mut self) {
-        if std::mem::take(&mut self.alarm_is_set) {
-            self.watch.alarm.clear();
-        }
-    }
-
-    /// The watcher is up again. Whether its alarm has gone off for the leader's present entry.
-    pub(crate) fn take_alarm(&mut self) -> bool {
-        self.watcher_ticks = true;
-        let expired = self.watch.alarm.take_expired();
-        expired && std::mem::take(&mut self.alarm_is_set) && self.watch.is_in_app()
     }
 
     /// Takes the lead from a thread that is stuck in the application: for an idle one if that may have it, otherwise for the
@@ -200,17 +225,6 @@ impl Roles {
             self.sequence += 1;
         }
         self.watch.leave(self.sequence);
-        self.clear_alarm();
-    }
-
-    /// The watcher is about to sleep without ticks. `false`: there is something it has to look after.
-    pub(crate) fn stop_ticks(&mut self) -> bool {
-        let unwatched = self.watch.is_in_app() && !self.alarm_is_set;
-        if unwatched || self.role == Role::Watcher || self.ending.is_some() {
-            return false;
-        }
-        self.watcher_ticks = false;
-        true
     }
 
     /// Gives the lead to the watcher.
@@ -220,12 +234,10 @@ impl Roles {
         // A leader that gives the lead away out of the application is not stuck in it: without this the watcher would
         // take the lead from whoever polls next.
         self.watch.leave(self.sequence);
-        self.clear_alarm();
         self.call_watcher();
     }
 
-    /// Takes the lead from the watcher, which stays in its poll: there it costs nothing, and the thread that comes to poll
-    /// last is the first that the kernel wakes.
+    /// Takes the lead from the watcher, which stays in its poll, standing by.
     pub(crate) fn take_lead_back(&mut self, thread: usize) {
         self.role = Role::Lead(thread);
         self.sequence += 1;
@@ -233,9 +245,8 @@ impl Roles {
 
     /// Makes the watcher look at the roles.
     fn call_watcher(&mut self) {
-        self.watcher_ticks = true;
         if self.watcher_polls {
-            self.woken.poller = true;
+            self.call_poller();
         } else {
             self.watch.call();
             self.woken.watcher = true;
@@ -287,8 +298,11 @@ impl Roles {
     }
 
     /// Whoever has been woken since the last call, to be woken without the reactor's lock.
-    pub(crate) fn take_woken(&mut self) -> Woken {
-        std::mem::take(&mut self.woken)
+    #[inline]
+    pub(crate) fn take_woken(&mut self) -> Option<Woken> {
+        let Woken { threads, watcher, poller } = &self.woken;
+        let is_anybody = !threads.is_empty() || *watcher || *poller;
+        is_anybody.then(|| std::mem::take(&mut self.woken))
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
@@ -302,6 +316,7 @@ impl Roles {
         }
         self.ending = Some(ending);
         self.woken.threads.extend(self.threads.iter().flatten().cloned());
+        self.call_poller();
         self.call_watcher();
     }
 }
@@ -310,13 +325,9 @@ impl Roles {
 mod tests {
     use super::*;
 
-    fn watch() -> Arc<Watch> {
-        Arc::new(Watch::new().unwrap())
-    }
-
     #[test]
     fn no_more_threads_are_woken_than_requests_wait() {
-        let mut roles = Roles::new(4, watch());
+        let mut roles = Roles::new(4, Arc::default());
         (0..4).for_each(|thread| roles.rest(thread));
         roles.wake_for(2);
         roles.wake_for(2);
@@ -328,36 +339,52 @@ mod tests {
 
     #[test]
     fn a_leader_that_gives_the_lead_away_is_not_taken_for_stuck() {
-        let watch = watch();
+        let watch = Arc::<Watch>::default();
         let mut roles = Roles::new(1, Arc::clone(&watch));
         roles.role = Role::Lead(0);
         roles.sequence += 1;
-        watch.enter(roles.sequence);
+        watch.enter(roles.sequence, 0);
         roles.hand_lead_to_watcher();
         assert!(!watch.is_in_app());
     }
 
     #[test]
-    fn an_alarm_that_went_off_for_an_entry_that_is_over_says_nothing() {
-        let mut roles = Roles::new(1, watch());
+    fn a_watcher_that_stands_by_is_called_only_for_what_waits() {
+        let mut roles = Roles::new(1, Arc::default());
         roles.role = Role::Lead(0);
-        roles.eagerness.handle_request(Duration::ZERO, Duration::from_secs(1));
-        assert!(roles.stop_ticks());
-        let left = roles.enter();
-        roles.watch.alarm.sleep();
-        roles.leave(left);
-        assert!(!roles.take_alarm());
-        assert!(roles.stop_ticks());
-        roles.enter();
-        roles.watch.alarm.sleep();
-        assert!(roles.take_alarm());
-        roles.take_lead_away(true);
-        assert!(!roles.take_alarm() && roles.role == Role::Watcher);
+        roles.watcher_polls = true;
+        let entered = roles.enter(0, false);
+        assert!(!roles.take_woken().is_some_and(|woken| woken.poller));
+        roles.leave(entered);
+        let entered = roles.enter(0, true);
+        assert!(roles.take_woken().is_some_and(|woken| woken.poller));
+        roles.leave(entered);
+        let entered = roles.enter(0, true);
+        assert!(!roles.take_woken().is_some_and(|woken| woken.poller), "once is enough");
+        roles.leave(entered);
+        roles.forget_call();
+        let entered = roles.enter(0, true);
+        assert!(roles.take_woken().is_some_and(|woken| woken.poller));
+        roles.leave(entered);
+        roles.forget_call();
+        roles.watcher_is_alert = true;
+        roles.enter(0, true);
+        assert!(!roles.take_woken().is_some_and(|woken| woken.poller));
+    }
+
+    #[test]
+    fn a_watcher_that_sleeps_is_woken_by_the_next_request() {
+        let mut roles = Roles::new(1, Arc::default());
+        roles.watcher_sleeps = true;
+        roles.enter(0, false);
+        assert!(roles.take_woken().is_some_and(|woken| woken.watcher));
+        roles.enter(0, false);
+        assert!(!roles.take_woken().is_some_and(|woken| woken.watcher));
     }
 
     #[test]
     fn a_spurious_wake_up_does_not_count_as_a_thread_on_its_way() {
-        let mut roles = Roles::new(1, watch());
+        let mut roles = Roles::new(1, Arc::default());
         roles.rest(0);
         roles.rise(0);
         assert_eq!((roles.idle.len(), roles.on_their_way), (0, 0));
@@ -365,7 +392,7 @@ mod tests {
 
     #[test]
     fn one_thread_alone_is_never_eager() {
-        let mut roles = Roles::new(1, watch());
+        let mut roles = Roles::new(1, Arc::default());
         for _ in 0..100 {
             roles.eagerness.handle_request(Duration::from_secs(1), Duration::ZERO);
         }

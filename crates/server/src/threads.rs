@@ -11,11 +11,12 @@ use margrave_stats::scoreboard::{Counter, ThreadWord, WorkerState};
 use margrave_sys::clock;
 use margrave_sys::poller::Events;
 use margrave_wire::Known;
+use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ use std::time::Duration;
 pub(crate) const EVENTS: usize = 256;
 /// Log bytes that are written out even while there is work.
 const LOG_BATCH: usize = 16 * 1024;
+
+/// After so many looks in vain a thread waits for events at once, and looks again before every so many waits.
+const VAIN_LOOKS: u32 = 4;
+const WAITS: u32 = 16;
+/// A leader waits so long for the watcher, which does not get a processor sooner on a busy machine.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 /// A worker's serving part. Made after the fork; every Python thread calls [`Server::run_thread`].
 pub struct Server {
@@ -35,6 +42,8 @@ const LARGEST_KEPT: usize = 4 * 1024 * 1024;
 /// What all threads share.
 pub(crate) struct Shared {
     pub(crate) site: Arc<Site>,
+    /// One that is given to whoever waits for it every now and then: a leader that is kept busy by connections takes it again
+    /// sooner than a thread that has been woken for it is there.
     reactor: Mutex<Reactor>,
     pub(crate) watch: Arc<Watch>,
     /// Threads that wait for the GIL with a request in hand.
@@ -52,7 +61,7 @@ pub(crate) struct Locked<'a> {
 /// Wakes whom it holds.
 struct Wakes<'a> {
     shared: &'a Shared,
-    woken: Woken,
+    woken: Option<Woken>,
 }
 
 impl Deref for Locked<'_> {
@@ -77,10 +86,10 @@ impl Drop for Locked<'_> {
 
 impl Drop for Wakes<'_> {
     fn drop(&mut self) {
-        let Woken { threads, watcher, poller } = &self.woken;
+        let Some(Woken { threads, watcher, poller }) = &self.woken else { return };
         threads.iter().for_each(Thread::unpark);
         if *watcher {
-            self.shared.watch.alarm.call();
+            self.shared.watch.wake();
         }
         if *poller {
             self.shared.site.waker.wake();
@@ -90,9 +99,7 @@ impl Drop for Wakes<'_> {
 
 impl Shared {
     pub(crate) fn lock(&self) -> Locked<'_> {
-        // A panic under the lock is a defect of ours; the state is still the best there is.
-        let reactor = self.reactor.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { reactor, wakes: Wakes { shared: self, woken: Woken::default() } }
+        Locked { reactor: self.reactor.lock(), wakes: Wakes { shared: self, woken: None } }
     }
 
     /// Leaves what is ready to a thread that waits for the GIL: another one would only be company. `false` when none does.
@@ -121,7 +128,7 @@ impl Server {
         let threads = usize::from(parts.settings.process.threads.max(1));
         let site = Arc::new(Site::new(parts)?);
         keep_freed_memory();
-        let watch = Arc::new(Watch::new()?);
+        let watch = Arc::<Watch>::default();
         let shared = Arc::new(Shared {
             reactor: Mutex::new(Reactor::new(Arc::clone(&site), Roles::new(threads, Arc::clone(&watch)))),
             site,
@@ -192,6 +199,7 @@ impl Server {
             executor,
             attached: false,
             events: Events::with_capacity(EVENTS),
+            looks: Looks::default(),
             scratch: Scratch::default(),
             log: Vec::new(),
         }
@@ -205,8 +213,31 @@ struct ThreadLoop<'a> {
     executor: &'a mut dyn Executor,
     attached: bool,
     events: Events,
+    looks: Looks,
     scratch: Scratch,
     log: Vec<u8>,
+}
+
+/// How the last looks for events went, before which a thread does not give up the GIL.
+#[derive(Default)]
+struct Looks {
+    /// Looks in vain, in a row.
+    vain: u32,
+    /// Waits that no look went before since the last one.
+    waits: u32,
+}
+
+impl Looks {
+    /// Whether to look before one waits: as long as looks find something, and every now and then.
+    fn are_worth_it(&mut self) -> bool {
+        self.waits += 1;
+        self.vain < VAIN_LOOKS || self.waits >= WAITS
+    }
+
+    fn note(&mut self, found: bool) {
+        self.waits = 0;
+        self.vain = if found { 0 } else { self.vain.saturating_add(1) };
+    }
 }
 
 impl ThreadLoop<'_> {
@@ -253,7 +284,7 @@ impl ThreadLoop<'_> {
             reactor.roles.wake_for(ready);
             return self.serve(reactor, work);
         }
-        let sequence = reactor.roles.enter();
+        let sequence = reactor.leave_alone(self.thread, Some(&work));
         let mut reactor = self.serve(reactor, work);
         reactor.roles.leave(sequence);
         reactor
@@ -269,10 +300,12 @@ impl ThreadLoop<'_> {
     {
         if reactor.roles.role == Role::Watcher && !reactor.roles.is_eager() {
             reactor.roles.take_lead_back(self.thread);
-            reactor.end_watchers_offer();
+            reactor.end_poll();
+            reactor.end_offer();
             return reactor;
         }
         if let Some(work) = reactor.ready.pop_front() {
+            watcher::dispatch(self.shared, &mut reactor);
             return self.serve(reactor, work);
         }
         if self.may_release(&reactor) {
@@ -306,29 +339,72 @@ impl ThreadLoop<'_> {
             return reactor;
         }
         reactor.listen_if(true);
-        let timeout = reactor.poll_timeout();
-        let long_log = reactor.log.len() > LOG_BATCH;
-        let can_help = reactor.is_accepting();
+        let may_wait = reactor.poll_timeout() != Some(Duration::ZERO);
         reactor.begin_poll();
-        drop(reactor);
-        let poller = &self.shared.site.poller;
-        // Polling fails only when its descriptor is not ours any more, and then there are no events either.
-        let _ = poller.wait(&mut self.events, Some(Duration::ZERO));
-        if self.events.is_empty() || long_log {
-            self.detach();
-            self.shared.write_log(&mut self.log);
-        }
-        let mut claimed = false;
-        if self.events.is_empty() {
-            if can_help {
-                self.shared.site.offer_help();
+        if !may_wait || self.looks.are_worth_it() {
+            let long_log = reactor.log.len() > LOG_BATCH;
+            drop(reactor);
+            // Polling fails only when its descriptor is not ours any more, and then there are no events either.
+            let _ = self.shared.site.poller.wait(&mut self.events, Some(Duration::ZERO));
+            self.looks.note(!self.events.is_empty());
+            if !may_wait || !self.events.is_empty() {
+                if long_log {
+                    self.detach();
+                    self.shared.write_log(&mut self.log);
+                }
+                return self.handle_events();
             }
-            let _ = poller.wait(&mut self.events, timeout);
-            claimed = can_help && self.shared.site.withdraw_help();
+            reactor = self.shared.lock();
         }
+        self.wait(reactor)
+    }
+
+    /// Waits for events, without the GIL.
+    fn wait<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
+    where
+        Self: 'r,
+    {
+        let timeout = reactor.poll_timeout();
+        let lets_watcher_go_first = reactor.roles.await_watcher();
+        if lets_watcher_go_first {
+            reactor.end_poll();
+        } else {
+            reactor.offer_help();
+        }
+        reactor.take_log(&mut self.log);
+        drop(reactor);
+        self.detach();
+        let site = &self.shared.site;
+        site.log.write(&self.log);
+        self.events.clear();
+        if !lets_watcher_go_first || self.let_watcher_go_first() {
+            self.shared.watch.let_arrive();
+            let _ = site.poller.wait(&mut self.events, timeout);
+        }
+        self.handle_events()
+    }
+
+    /// Waits until the watcher, which has been called there, waits in the poller: of two, the kernel wakes the one that came last.
+    /// `false` when it has brought something to do from there.
+    fn let_watcher_go_first(&self) -> bool {
+        std::thread::park_timeout(LONGEST_WAIT);
+        let mut reactor = self.shared.lock();
+        reactor.begin_poll();
+        let waits = reactor.poll_timeout() != Some(Duration::ZERO);
+        if waits {
+            reactor.offer_help();
+        }
+        waits
+    }
+
+    /// Handles what a poll has brought.
+    fn handle_events<'r>(&mut self) -> Locked<'r>
+    where
+        Self: 'r,
+    {
         let mut reactor = self.shared.lock();
         reactor.end_poll();
-        reactor.handle_offer_over(claimed);
+        reactor.end_offer();
         reactor.handle_events(&self.events, Role::Lead(self.thread));
         if reactor.roles.role != Role::Lead(self.thread) {
             watcher::dispatch(self.shared, &mut reactor);
@@ -355,7 +431,7 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
-        let sequence = reactor.roles.enter();
+        let sequence = reactor.leave_alone(self.thread, None);
         drop(reactor);
         self.attach();
         self.release_kept();
@@ -469,4 +545,28 @@ fn keep_freed_memory() {
 
 pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_waits_without_a_look_where_looks_are_in_vain_but_not_for_ever() {
+        let mut looks = Looks::default();
+        let mut look = |found| {
+            let looks_now = looks.are_worth_it();
+            if looks_now {
+                looks.note(found);
+            }
+            looks_now
+        };
+        assert_eq!((0..100).filter(|_| look(true)).count(), 100);
+        let vain: Vec<bool> = (0..36).map(|_| look(false)).collect();
+        assert!(vain[..4].iter().all(|&looks| looks));
+        assert_eq!(vain[4..].iter().filter(|&&looks| looks).count(), 2, "every sixteenth");
+        assert!(!look(false));
+        while !look(true) {}
+        assert!(look(true) && look(true), "there is something again");
+    }
 }

@@ -1,17 +1,20 @@
 //! The native watcher: notices that the leader is stuck in a slow application, and leads until a thread is free.
 //!
 //! It never runs an application and never takes the GIL. While requests are many it ticks, which costs them nothing. While
-//! they are few it sleeps, and the leader sets an alarm at each entry into the application and takes it back: a tick out of
-//! idleness costs some 25 µs, an alarm that does not go off ten (on a virtual machine, whose timers are the host's).
+//! they are few a tick out of idleness would cost half as much as a request. Then it stands by: it waits in the poller
+//! beside the leader, which costs nothing either. Of two who wait, the kernel wakes the one that came last, and that has to be
+//! the leader, which lets the watcher go first. What comes while the leader is in the application wakes the watcher.
 
 use crate::reactor::Reactor;
 use crate::role::Role;
-use crate::threads::{EVENTS, Shared};
-use margrave_sys::alarm::Alarm;
+use crate::threads::{EVENTS, Locked, Shared};
+use margrave_stats::scoreboard::ThreadWord;
 use margrave_sys::poller::Events;
-use std::io;
+use margrave_sys::{clock, thread};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread::Thread;
 use std::time::Duration;
 
 /// Tick while nothing was slow lately, and after a slow request.
@@ -19,48 +22,42 @@ const CALM_TICK: Duration = Duration::from_millis(4);
 const QUICK_TICK: Duration = Duration::from_millis(1);
 /// Quick ticks after a slow request.
 const QUICK_TICKS: u32 = 1000;
+/// Bits for a thread's number.
+const THREAD_BITS: u32 = 16;
 /// Calm ticks that a worker which must end at once waits for its threads.
 const LAST_TICKS: u32 = 250;
-/// Ticks without a request after which the watcher sleeps.
-const QUIET_TICKS: u32 = 3;
+/// Without a request for so long the watcher sleeps: while requests are many, and while they are few.
+const QUIET: Duration = Duration::from_millis(12);
+const LONG_QUIET: Duration = Duration::from_secs(2);
 
 /// What is known of the leader without the lock, and how the watcher is woken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// Sequence number, shifted left; the low bit is set while the leader is in the application.
+    /// From the low bit on: the leader is in the application, its number in so many bits, and the sequence number.
     word: AtomicU64,
     /// Requests became ready while a thread waited for the GIL, and nobody was woken for them.
     deferred: AtomicBool,
     /// The roles have changed in a way that the watcher must see at once.
     called: AtomicBool,
-    /// The leader would rather set alarms than have ticks.
-    by_alarm: AtomicBool,
-    pub(crate) alarm: Alarm,
+    /// The watcher has gone into the poller, or is about to, since the leader waited there last.
+    arrives: AtomicBool,
+    /// Requests are few.
+    few: AtomicBool,
+    /// The watcher.
+    thread: OnceLock<Thread>,
 }
 
 impl Watch {
-    /// # Errors
-    /// When descriptors are exhausted.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            word: AtomicU64::default(),
-            deferred: AtomicBool::default(),
-            called: AtomicBool::default(),
-            by_alarm: AtomicBool::default(),
-            alarm: Alarm::new()?,
-        })
-    }
-
-    pub(crate) fn enter(&self, sequence: u64) {
-        self.word.store(sequence << 1 | 1, Release);
+    pub(crate) fn enter(&self, sequence: u64, leader: usize) {
+        self.word.store((sequence << THREAD_BITS | leader as u64) << 1 | 1, Release);
     }
 
     pub(crate) fn leave(&self, sequence: u64) {
-        self.word.store(sequence << 1, Release);
+        self.word.store(sequence << THREAD_BITS << 1, Release);
     }
 
-    pub(crate) fn prefer_alarms(&self, prefers: bool) {
-        self.by_alarm.store(prefers, Relaxed);
+    pub(crate) fn note_few(&self, few: bool) {
+        self.few.store(few, Relaxed);
     }
 
     pub(crate) fn call(&self) {
@@ -69,6 +66,20 @@ impl Watch {
 
     fn take_call(&self) -> bool {
         self.called.load(Acquire) && self.called.swap(false, AcqRel)
+    }
+
+    /// Lets the watcher get into the poller if it is on its way there: one that has woken the leader on its own processor is not.
+    pub(crate) fn let_arrive(&self) {
+        if self.arrives.load(Relaxed) && self.arrives.swap(false, Relaxed) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends the watcher's tick or sleep, not its poll.
+    pub(crate) fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 
     pub(crate) fn defer(&self) {
@@ -92,15 +103,24 @@ fn is_in_app(word: u64) -> bool {
     word & 1 == 1
 }
 
+/// The leader that a word names.
+fn leader_of(word: u64) -> usize {
+    (word >> 1) as usize & ((1 << THREAD_BITS) - 1)
+}
+
 /// The watcher's thread.
 pub(crate) fn run(shared: &Shared) {
+    // Nobody else sets it.
+    let _ = shared.watch.thread.set(std::thread::current());
     let mut watcher = Watcher {
         shared,
         events: Events::with_capacity(EVENTS),
         log: Vec::new(),
-        last: 0,
-        quiet: 0,
+        word: 0,
+        since: clock::monotonic(),
+        now: clock::monotonic(),
         quick: 0,
+        waited: None,
     };
     while !watcher.step() {}
 }
@@ -109,39 +129,103 @@ struct Watcher<'a> {
     shared: &'a Shared,
     events: Events,
     log: Vec<u8>,
-    /// The word that the last tick read, and the ticks since when nobody has entered the application.
-    last: u64,
-    quiet: u32,
+    /// What was seen of the leader last, since when it is so, and when that was.
+    word: u64,
+    since: Duration,
+    now: Duration,
     /// Ticks that are to be quick.
     quick: u32,
+    /// How long a leader in the application had waited for a processor by then, in its life.
+    waited: Option<Duration>,
 }
 
 impl Watcher<'_> {
     /// Sleeps until there is something to look at, and does. `true` when the worker ends.
     fn step(&mut self) -> bool {
         let watch = &self.shared.watch;
-        let rests = self.quiet >= QUIET_TICKS || watch.by_alarm.load(Relaxed);
-        if rests && self.shared.lock().roles.stop_ticks() {
-            self.quiet = 0;
-            watch.alarm.sleep();
-            let mut reactor = self.shared.lock();
-            let (stuck, word) = (reactor.roles.take_alarm(), watch.read());
-            drop(reactor);
-            return (stuck || watch.take_call()) && self.act(stuck, word);
+        if watch.few.load(Relaxed) || self.is_quiet(QUIET) {
+            return self.rest();
         }
-        watch.alarm.sleep_for(if self.quick > 0 || rests { QUICK_TICK } else { CALM_TICK });
+        std::thread::park_timeout(if self.quick > 0 { QUICK_TICK } else { CALM_TICK });
         self.quick = self.quick.saturating_sub(1);
-        let word = watch.read();
-        let stuck = is_in_app(word) && word == self.last;
-        self.quiet = if word == self.last && !stuck { self.quiet + 1 } else { 0 };
-        self.last = word;
-        (stuck || watch.take_call()) && self.act(stuck, word)
+        let stuck = self.look();
+        (stuck || watch.take_call()) && self.act(stuck)
+    }
+
+    /// Looks at the leader. Whether it is stuck in the application.
+    fn look(&mut self) -> bool {
+        let word = self.shared.watch.read();
+        self.now = clock::monotonic();
+        if word != self.word {
+            (self.word, self.since) = (word, self.now);
+            self.waited = if is_in_app(word) { thread::time_waited(self.leader()) } else { None };
+        }
+        is_in_app(word) && self.unchanged() >= QUICK_TICK && !self.leader_awaits_processor()
+    }
+
+    /// Whether the leader has mostly waited for a processor since, as on a busy machine every thread does every few
+    /// milliseconds: it is not stuck then, and who takes the lead from it takes its processor as well.
+    fn leader_awaits_processor(&self) -> bool {
+        let leader = self.leader();
+        let Some(before) = self.waited.filter(|_| thread::is_runnable(leader)) else { return false };
+        let waited = thread::time_waited(leader).unwrap_or(before).saturating_sub(before);
+        waited * 2 > self.unchanged()
+    }
+
+    /// The kernel's id of the thread that leads.
+    fn leader(&self) -> u64 {
+        self.shared.site.slot.thread(leader_of(self.word), ThreadWord::Tid).load(Relaxed)
+    }
+
+    fn unchanged(&self) -> Duration {
+        self.now.saturating_sub(self.since)
+    }
+
+    fn is_quiet(&self, time: Duration) -> bool {
+        !is_in_app(self.word) && self.unchanged() >= time
+    }
+
+    /// Stands by or sleeps as long as that is enough. `true` when the worker ends.
+    fn rest(&mut self) -> bool {
+        let mut reactor = self.shared.lock();
+        loop {
+            let stuck = self.look();
+            if stuck || reactor.roles.role == Role::Watcher || reactor.roles.ending().is_some() {
+                drop(reactor);
+                return self.act(stuck);
+            }
+            let few = self.shared.watch.few.load(Relaxed);
+            if !(few || self.is_quiet(QUIET)) {
+                return false;
+            }
+            if !few || reactor.leader_polls() || self.is_quiet(LONG_QUIET) {
+                // From here it would be woken before the leader. The next request calls, and the leader waits for who is called.
+                reactor.roles.watcher_sleeps = true;
+                drop(reactor);
+                std::thread::park();
+                reactor = self.shared.lock();
+                reactor.roles.welcome_watcher();
+            } else {
+                let is_alert = is_in_app(self.word);
+                // One that has been there for longer seems to wait for a processor, and is looked at again.
+                let left = QUICK_TICK.checked_sub(self.unchanged()).unwrap_or(QUICK_TICK);
+                let timeout = if is_alert { left } else { reactor.time_to_duty().max(QUICK_TICK) };
+                reactor.roles.watcher_is_alert = is_alert;
+                reactor.watch_new();
+                reactor = self.poll(reactor, timeout);
+                dispatch(self.shared, &mut reactor);
+                if reactor.leader_polls() && !self.events.is_empty() {
+                    // What has come may have a time of its own, and the leader does not know of it.
+                    reactor.roles.call_poller();
+                }
+            }
+        }
     }
 
     /// Takes the lead from a stuck leader, or leads when it was handed over. `true` when the worker ends.
-    fn act(&mut self, stuck: bool, word: u64) -> bool {
+    fn act(&mut self, stuck: bool) -> bool {
         let mut reactor = self.shared.lock();
-        if stuck && self.shared.watch.read() == word {
+        if stuck && self.shared.watch.read() == self.word {
             self.quick = QUICK_TICKS;
             reactor.send_held();
             let gil_is_free = self.shared.waiting_for_gil.load(SeqCst) == 0;
@@ -171,6 +255,29 @@ impl Watcher<'_> {
         margrave_sys::thread::end_process(0);
     }
 
+    /// Waits in the poller and handles what comes.
+    fn poll<'r>(&mut self, mut reactor: Locked<'r>, timeout: Duration) -> Locked<'r>
+    where
+        Self: 'r,
+    {
+        let site = &self.shared.site;
+        reactor.roles.watcher_polls = true;
+        reactor.roles.forget_call();
+        self.shared.watch.arrives.store(true, Relaxed);
+        reactor.take_log(&mut self.log);
+        drop(reactor);
+        site.log.write(&self.log);
+        let _ = site.poller.wait(&mut self.events, Some(timeout));
+        let mut reactor = self.shared.lock();
+        reactor.roles.watcher_polls = false;
+        if reactor.roles.role == Role::Watcher {
+            reactor.end_poll();
+            reactor.end_offer();
+        }
+        reactor.handle_events(&self.events, Role::Watcher);
+        reactor
+    }
+
     /// Polls, reads and writes for the others until a thread takes the lead, and beside it until the next event: one that
     /// comes while that thread is in the application.
     fn lead(&mut self) {
@@ -196,23 +303,13 @@ impl Watcher<'_> {
             // threads that could be called away from their clients, have to be looked for.
             let looks = site.fellows.is_some() || reactor.roles.has_recallable();
             let timeout = if looks && !reactor.ready.is_empty() { timeout.min(QUICK_TICK) } else { timeout };
-            let can_help = reactor.roles.has_idle() && reactor.is_accepting();
-            reactor.roles.watcher_polls = true;
-            reactor.roles.watcher_offers = can_help;
-            if can_help {
-                // A thread that takes the lead from now on withdraws it.
-                site.offer_help();
+            if reactor.roles.has_idle() {
+                // A thread that takes the lead from now on ends the offer.
+                reactor.offer_help();
             }
+            reactor.roles.watcher_is_alert = false;
             reactor.begin_poll();
-            reactor.take_log(&mut self.log);
-            drop(reactor);
-            site.log.write(&self.log);
-            let _ = site.poller.wait(&mut self.events, Some(timeout));
-            reactor = self.shared.lock();
-            reactor.roles.watcher_polls = false;
-            reactor.end_poll();
-            reactor.end_watchers_offer();
-            reactor.handle_events(&self.events, Role::Watcher);
+            reactor = self.poll(reactor, timeout);
         }
         // The new leader may sleep in a poll while requests became ready here.
         dispatch(self.shared, &mut reactor);
@@ -229,8 +326,9 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
         Role::Vacant => reactor.roles.wake_for(1),
         Role::Lead(_) if shared.watch.is_in_app() => {
             // The leader is in the application, and watched: it comes back, or loses the lead within a tick.
+            reactor.roles.call_from_standing_by();
             if reactor.roles.has_idle() {
-                if shared.waiting_for_gil.load(SeqCst) == 0 {
+                if reactor.roles.eagerness.shares_at_once() && shared.waiting_for_gil.load(SeqCst) == 0 {
                     let ready = reactor.ready.len();
                     reactor.roles.wake_for(ready);
                 }
@@ -240,8 +338,9 @@ pub(crate) fn dispatch(shared: &Shared, reactor: &mut Reactor) {
                 reactor.pass_waiting(taken);
             }
         }
-        // The leader polls: make it look.
-        Role::Lead(_) => shared.site.waker.wake(),
+        Role::Lead(_) if reactor.leader_polls() => reactor.roles.call_poller(),
+        // It is on its way, and looks. A watcher that stands by would only wake itself.
+        Role::Lead(_) => {}
         Role::Watcher => {
             if shared.defer() {
                 return;

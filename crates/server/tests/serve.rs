@@ -11,7 +11,7 @@ use margrave_config::settings::Protocol;
 use margrave_server::Fellows;
 use margrave_wire::uwsgi;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -165,11 +165,11 @@ fn a_slow_request_after_a_pause_does_not_hold_the_others_up() {
         let worker = Worker::start(Options { threads, ..Options::default() });
         let mut client = worker.connect();
         let mut slow = worker.connect();
-        // Past the ticks after which the watcher sleeps.
-        for _ in 0..3 {
-            std::thread::sleep(Duration::from_millis(100));
+        // Past the times after which the watcher stands by and sleeps.
+        for pause in [100, 100, 2500, 100] {
+            std::thread::sleep(Duration::from_millis(pause));
             write!(slow, "GET /sleep?700 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-            worker.wait_until_running(1);
+            worker.wait_until_asleep(1);
             let began = Instant::now();
             // With one thread only what needs none is answered.
             let (request, status) = if threads > 1 { ("GET /hello", 200) } else { ("nonsense", 400) };
@@ -179,6 +179,45 @@ fn a_slow_request_after_a_pause_does_not_hold_the_others_up() {
             assert_eq!(read_answer(&mut slow).status, 200);
             client = worker.connect();
         }
+    }
+}
+
+/// Requests with some time between them, after which a worker takes them to be few.
+fn ask_now_and_then(client: &mut TcpStream) {
+    for _ in 0..50 {
+        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(client).status, 200);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_watcher_stands_by_unwoken_while_requests_are_few() {
+    let worker = Worker::start(Options { threads: 2, ..Options::default() });
+    let mut client = worker.connect();
+    // What comes during a slow request wakes it, and so does the time: after both it lets the leader be woken first.
+    write!(client, "GET /sleep?20 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut other = worker.connect();
+    ask_now_and_then(&mut other);
+    assert_eq!(read_answer(&mut client).status, 200);
+    let before = worker.watchers_pauses();
+    (0..4).for_each(|_| ask_now_and_then(&mut other));
+    let pauses = worker.watchers_pauses() - before;
+    assert!(pauses < 50, "{pauses} pauses of the watcher during 200 requests");
+}
+
+#[test]
+fn what_has_come_together_with_a_slow_request_does_not_wait_for_it_while_requests_are_few() {
+    let worker = Worker::start(Options { threads: 2, ..Options::default() });
+    let (mut slow, mut fast) = (worker.connect(), worker.connect());
+    for _ in 0..5 {
+        ask_now_and_then(&mut fast);
+        write!(slow, "GET /sleep?400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        write!(fast, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let began = Instant::now();
+        assert_eq!(read_answer(&mut fast).status, 200);
+        assert!(began.elapsed() < Duration::from_millis(200), "waited for the slow request");
+        assert_eq!(read_answer(&mut slow).status, 200);
     }
 }
 
@@ -278,7 +317,7 @@ fn a_drain_finishes_what_is_in_flight_and_closes_idle_connections() {
     read_answer(&mut idle);
     let mut busy = worker.connect();
     write!(busy, "GET /sleep?400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    worker.wait_until_running(1);
+    worker.wait_until_asleep(1);
     worker.drain(None);
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
     let answer = read_answer(&mut busy);
@@ -347,9 +386,9 @@ fn a_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
     }
     let idle =
         Worker::start(Options { name: "new", number: 2, fellows, shares: Some(&busy), ..Options::default() });
-    idle.ready();
     write!(clients[0], "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    busy.wait_until_running(1);
+    busy.wait_until_asleep(1);
+    idle.ready();
     let began = Instant::now();
     for client in &mut clients[1..] {
         write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -395,7 +434,7 @@ fn files_are_answered_while_every_thread_is_busy() {
     let worker = Worker::start(Options { files: Some(folder.path().to_owned()), ..Options::default() });
     let mut busy = worker.connect();
     write!(busy, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    worker.wait_until_running(1);
+    worker.wait_until_asleep(1);
     let began = Instant::now();
     let mut client = worker.connect();
     for range in ["", "Range: bytes=0-3\r\n"] {
@@ -481,7 +520,7 @@ fn a_worker_without_a_free_thread_leaves_connections_in_the_backlog() {
         for client in &mut busy {
             write!(client, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         }
-        worker.wait_until_running(usize::from(threads));
+        worker.wait_until_asleep(usize::from(threads));
         // Past the tick after which the watcher leads.
         std::thread::sleep(Duration::from_millis(50));
         let mut waiting: Vec<_> = (0..4).map(|_| worker.connect()).collect();

@@ -5,7 +5,6 @@
 
 pub mod action;
 pub mod activation;
-pub mod alarm;
 pub mod backlog;
 pub mod beneath;
 pub mod channel;

@@ -4,6 +4,7 @@
 
 use crate::users::{group_id, user_id};
 use margrave_config::settings::{Address, ListenSettings, ListenerSettings};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, sockopt,
@@ -112,16 +113,19 @@ fn place(origin: &str) -> String {
 /// One sentence that names option, address and what to do.
 pub fn bind(listener: &ListenerSettings, all: &ListenSettings) -> Result<(OwnedFd, String), BindError> {
     let site = Site { listener };
-    match &listener.address {
-        Address::Tcp { host, port } => bind_tcp(&site, host, *port, all),
-        Address::Unix(path) => bind_unix(&site, path, all),
+    let (fd, bound) = match &listener.address {
+        Address::Tcp { host, port } => bind_tcp(&site, host, *port, all)?,
+        Address::Unix(path) => bind_unix(&site, path, all)?,
         Address::Abstract(name) => {
             let address =
                 SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|error| site.error(error))?;
-            let fd = listen(&site, AddressFamily::UNIX, &address.into(), all)?;
-            Ok((fd, format!("@{name}")))
+            let fd = site.open(AddressFamily::UNIX, &address.into(), all)?;
+            (fd, format!("@{name}"))
         }
-    }
+    };
+    // Last: nobody connects before a socket file has its owner and permissions.
+    rustix::net::listen(&fd, backlog(all.backlog)).map_err(|error| site.error(error))?;
+    Ok((fd, bound))
 }
 
 /// The system's cap on a backlog (`net.core.somaxconn`).
@@ -151,6 +155,15 @@ impl Site<'_> {
             Address::Unix(path) => path.display().to_string(),
             Address::Abstract(name) => format!("@{name}"),
         }
+    }
+
+    fn open(
+        &self,
+        family: AddressFamily,
+        address: &SocketAddrAny,
+        all: &ListenSettings,
+    ) -> Result<OwnedFd, BindError> {
+        open(family, address, all).map_err(|error| self.error(error))
     }
 
     fn problem(&self, problem: BindProblem) -> BindError {
@@ -184,7 +197,7 @@ fn bind_tcp(
 ) -> Result<(OwnedFd, String), BindError> {
     let address = resolve(host, port).ok_or_else(|| site.error(Errno::ADDRNOTAVAIL))?;
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let fd = listen(site, family, &address.into(), all)?;
+    let fd = site.open(family, &address.into(), all)?;
     let bound = rustix::net::getsockname(&fd).map_err(|error| site.error(error))?;
     let bound = SocketAddr::try_from(bound).map_err(|error| site.error(error))?;
     Ok((fd, bound.to_string()))
@@ -208,7 +221,7 @@ fn bind_unix(site: &Site<'_>, path: &Path, all: &ListenSettings) -> Result<(Owne
     }
     remove_stale_socket(site, path)?;
     let address = SocketAddrUnix::new(path).map_err(|error| site.error(error))?;
-    let fd = listen(site, AddressFamily::UNIX, &address.into(), all)?;
+    let fd = site.open(AddressFamily::UNIX, &address.into(), all)?;
     finish_socket_file(site, path, all).inspect_err(|_| {
         let _ = fs::remove_file(path);
     })?;
@@ -245,20 +258,8 @@ fn finish_socket_file(site: &Site<'_>, path: &Path, all: &ListenSettings) -> Res
     Ok(())
 }
 
-fn listen(
-    site: &Site<'_>,
-    family: AddressFamily,
-    address: &SocketAddrAny,
-    all: &ListenSettings,
-) -> Result<OwnedFd, BindError> {
-    open_listener(family, address, all).map_err(|error| site.error(error))
-}
-
-fn open_listener(
-    family: AddressFamily,
-    address: &SocketAddrAny,
-    all: &ListenSettings,
-) -> Result<OwnedFd, Errno> {
+/// A socket with its options, bound to `address`, that does not listen yet.
+fn open(family: AddressFamily, address: &SocketAddrAny, all: &ListenSettings) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     if let Some(bytes) = all.send_buffer {
@@ -287,7 +288,6 @@ fn open_listener(
         // So many connections may begin with data in their first packet.
         set_tcp_number(&fd, libc::TCP_FASTOPEN, length)?;
     }
-    rustix::net::listen(&fd, backlog(all.backlog))?;
     Ok(fd)
 }
 
@@ -354,6 +354,15 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, PeerAddress)> {
         Ok((fd, address)) => Ok((fd, address.map_or(PeerAddress::Unix, PeerAddress::from))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a connection waits to be accepted, or something is wrong with the listener. To accept in vain costs five times as
+/// much: the kernel makes a socket and a file before it looks.
+#[must_use]
+pub fn has_waiting(listener: impl AsFd) -> bool {
+    let mut listeners = [PollFd::new(&listener, PollFlags::IN)];
+    // Interrupted: whoever asks finds out by accepting.
+    poll(&mut listeners, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(0)
 }
 
 /// The peer of a connection that was passed to us.
@@ -485,6 +494,16 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_waits_until_it_is_accepted() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(!has_waiting(&listener));
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(has_waiting(&listener));
+        accept(&listener).unwrap();
+        assert!(!has_waiting(&listener));
+    }
+
+    #[test]
     fn port_zero_is_bound_to_a_free_port_and_named() {
         let all = ListenSettings::default();
         let (fd, bound) = bind(&listener(Address::Tcp { host: "127.0.0.1".into(), port: 0 }), &all).unwrap();
@@ -536,6 +555,31 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert!(matches!(bind(&settings, &all), Err(BindError { problem: BindProblem::NotASocket, .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn nobody_connects_before_a_socket_file_has_its_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sock");
+        let settings = listener(Address::Unix(path.clone()));
+        // With an owner to give as well, a client has the time to get through.
+        let owner =
+            format!("{}:{}", rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let all = ListenSettings { chmod: Some(0o606), chown: Some(owner), ..Default::default() };
+        for _ in 0..300 {
+            let permissions = std::thread::scope(|scope| {
+                let client = scope.spawn(|| {
+                    while UnixStream::connect(&path).is_err() {
+                        std::hint::spin_loop();
+                    }
+                    fs::metadata(&path).unwrap().permissions().mode() & 0o777
+                });
+                let _listener = bind(&settings, &all).unwrap();
+                client.join().unwrap()
+            });
+            assert_eq!(permissions, 0o606);
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Readiness: a thin epoll that several threads may wait on, and the eventfd that wakes it.
 //!
-//! Edge-triggered for connections, level-triggered and exclusive for listeners.
+//! Edge-triggered for connections; exclusive for listeners: of several who wait, one is woken.
 
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use std::io;
@@ -92,12 +92,15 @@ impl Poller {
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags)?)
     }
 
-    /// Watches a listener shared with other processes: level-triggered, and only one waiter is woken.
+    /// Watches a listener that may be shared with other processes: for a connection that comes, only one waiter is woken.
+    /// Told of it `once` means edge-triggered: otherwise a second one in the same process is woken by what the first is about to
+    /// take.
     ///
     /// # Errors
     /// When the kernel's limit of watches is reached.
-    pub fn add_listener(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+    pub fn add_listener(&self, fd: impl AsFd, token: u64, once: bool) -> io::Result<()> {
+        let trigger = if once { epoll::EventFlags::ET } else { epoll::EventFlags::empty() };
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE | trigger;
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags)?)
     }
 

@@ -231,7 +231,7 @@ fn a_fastcgi_request_may_be_taken_back_while_it_waits_and_while_it_runs() {
     let (mut runs, mut waits) = (worker.connect(), worker.connect());
     ask(&mut waits, &request(1, true, "/name", &[], b""));
     runs.write_all(&slow).unwrap();
-    worker.wait_until_running(1);
+    worker.wait_until_asleep(1);
     let began = Instant::now();
     waits.write_all(&request(1, true, "/name", &[], b"")).unwrap();
     for client in [&mut waits, &mut runs] {
@@ -324,9 +324,9 @@ fn a_fastcgi_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
         assert_eq!(ask(client, &request(1, true, "/name", &[], b"")).body(), b"old");
     }
     let idle = Worker::start(Options { name: "new", number: 2, fellows, shares: Some(&busy), ..fastcgi() });
-    idle.ready();
     clients[0].write_all(&request(1, true, "/sleep", &[("QUERY_STRING", "1500")], b"")).unwrap();
-    busy.wait_until_running(1);
+    busy.wait_until_asleep(1);
+    idle.ready();
     let began = Instant::now();
     for client in &mut clients[1..] {
         for id in [1, 7] {

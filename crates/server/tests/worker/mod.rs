@@ -15,6 +15,7 @@ use std::io::{PipeWriter, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -99,6 +100,7 @@ pub struct Worker {
     words: SharedWords,
     layout: Layout,
     threads: usize,
+    asleep: Arc<AtomicUsize>,
     running: Vec<JoinHandle<Ending>>,
     server: Arc<Server>,
 }
@@ -138,11 +140,13 @@ impl Worker {
         .unwrap();
         let server = Arc::new(server);
         let gil = Arc::new(Gil::default());
+        let asleep = Arc::<AtomicUsize>::default();
         let threads = usize::from(options.threads);
         let running = (0..threads)
             .map(|thread| {
-                let (server, gil, name) = (Arc::clone(&server), Arc::clone(&gil), options.name);
-                std::thread::spawn(move || server.run_thread(thread, &mut App { gil, name }))
+                let server = Arc::clone(&server);
+                let mut app = App { gil: Arc::clone(&gil), name: options.name, asleep: Arc::clone(&asleep) };
+                std::thread::spawn(move || server.run_thread(thread, &mut app))
             })
             .collect();
         if options.shares.is_none() {
@@ -157,6 +161,7 @@ impl Worker {
             words,
             layout,
             threads,
+            asleep,
             running,
             server,
         }
@@ -188,11 +193,26 @@ impl Worker {
         }
     }
 
-    pub fn wait_until_running(&self, count: usize) {
-        let busy = |thread| self.slot().thread(thread, ThreadWord::BusySince).load(Relaxed) != 0;
-        while (0..self.threads).filter(|&thread| busy(thread)).count() < count {
+    /// Waits until so many requests for `/sleep` sleep in the application. What the scoreboard calls busy would not do: an
+    /// answer is there before the thread that gave it counts as free again.
+    pub fn wait_until_asleep(&self, count: usize) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.asleep.load(Relaxed) < count {
+            assert!(std::time::Instant::now() < deadline, "fewer than {count} requests sleep");
             std::thread::yield_now();
         }
+    }
+
+    /// How often the watcher has stopped to wait so far. Tests run in a process each.
+    pub fn watchers_pauses(&self) -> u64 {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+        let is_watcher = |task: &PathBuf| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("margrave-watche"))
+        };
+        let watcher = tasks.into_iter().find(is_watcher).unwrap();
+        let status = std::fs::read_to_string(watcher.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse().unwrap()
     }
 
     /// What the threads that run requests have had of a processor so far.
@@ -253,6 +273,7 @@ impl Gil {
 struct App {
     gil: Arc<Gil>,
     name: &'static str,
+    asleep: Arc<AtomicUsize>,
 }
 
 impl Executor for App {
@@ -275,7 +296,9 @@ impl Executor for App {
         let result = match path.as_str() {
             "/sleep" => {
                 self.gil.give();
+                self.asleep.fetch_add(1, Relaxed);
                 std::thread::sleep(Duration::from_millis(number));
+                self.asleep.fetch_sub(1, Relaxed);
                 self.gil.take();
                 whole(exchange, b"slept")
             }
