@@ -113,6 +113,12 @@ def test_socket_over_a_file_that_is_no_socket_is_refused_and_the_file_kept(attem
     assert path.read_text() == "data"
 
 
+def test_a_tracebacker_socket_takes_no_file_s_place(attempt):
+    path = attempt.write("tb1", "precious")
+    sentence(attempt.start(*attempt.http(), "--py-tracebacker", "tb", "--wsgi-file", "hello.py"), "py-tracebacker", str(path))
+    assert path.read_text() == "precious"
+
+
 def test_socket_path_that_is_too_long_is_refused(attempt, tmp_path):
     sentence(attempt.start("--socket", tmp_path / ("x" * 120), "--wsgi-file", "hello.py"), "x" * 60)
 

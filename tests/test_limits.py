@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import stat
 import time
 
 import pytest
@@ -154,6 +155,7 @@ def test_a_tracebacker_socket_gives_the_stacks_of_its_worker(site):
         # One of them may still be starting, and says so by its stack alone.
         until(lambda: f"worker {number} (pid ".encode() in stacks(number), 10, lambda: f"its name in {stacks(number)}")
         assert b"worker.py" in stacks(number)
+        assert stat.S_IMODE((site.directory / f"tb{number}").stat().st_mode) == 0o600
     site.server.stop(signal.SIGTERM)
     assert not (site.directory / "tb1").exists()
 

@@ -6,9 +6,7 @@
 use crate::event::Source;
 use crate::listeners::Socket;
 use margrave_config::Settings;
-use margrave_config::settings::{
-    Address, AppTarget, ControlSocket, ListenSettings, ListenerSettings, Protocol,
-};
+use margrave_config::settings::{AppTarget, ControlSocket};
 use margrave_control::command::beside;
 use margrave_control::protocol::{self, LONGEST_REQUEST, Reply};
 use margrave_control::registry::{self, Entry, Kind, Registration};
@@ -22,12 +20,6 @@ use std::path::{Path, PathBuf};
 
 /// Clients served at a time; the oldest goes when another comes.
 const MAX_CLIENTS: usize = 32;
-
-/// Nobody but the owner, who is checked besides.
-const MODE: u32 = 0o600;
-
-/// The mask that makes it so from the first moment.
-const MASK: u32 = 0o177;
 
 /// The control socket and the entry in the registry, as far as they could be made.
 #[derive(Debug)]
@@ -60,7 +52,7 @@ impl ControlServer {
         let runner = settings.host.uid.as_deref().and_then(margrave_sys::users::user_id).unwrap_or(starter);
         let name = name(settings);
         let (path, was_asked_for) = place(settings);
-        let bound = path.and_then(|path| match bind(&path) {
+        let bound = path.and_then(|path| match Socket::private("control-socket", &path) {
             Ok(bound) => Some(bound),
             Err(problem) => {
                 if was_asked_for {
@@ -254,19 +246,4 @@ fn place(settings: &Settings) -> (Option<PathBuf>, bool) {
             (registry::directory().ok().map(|directory| directory.join(name)), false)
         }
     }
-}
-
-fn bind(path: &Path) -> Result<Socket, String> {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let listener = ListenerSettings {
-        protocol: Protocol::Http,
-        address: Address::Unix(path),
-        option: "control-socket".to_owned(),
-        origin: String::new(),
-    };
-    let mask = process::swap_umask(MASK);
-    let all = ListenSettings { chmod: Some(MODE), ..ListenSettings::default() };
-    let bound = Socket::bind(&listener, &all, true);
-    process::set_umask(mask);
-    bound.map_err(|error| error.to_string())
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 /// A listener of one generation: what its configuration asked for, on a socket that others may share.
@@ -76,6 +76,20 @@ impl Socket {
             _ => None,
         };
         Ok(Self { fd, address, wanted: settings.address.clone(), file, given_away: Cell::new(false) })
+    }
+
+    /// Binds a socket file of this program's own, for nobody but its owner; `option` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn private(option: &str, path: &Path) -> Result<Self, StartError> {
+        let listener = ListenerSettings {
+            protocol: Protocol::Http,
+            address: Address::Unix(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())),
+            option: option.to_owned(),
+            origin: String::new(),
+        };
+        Self::bind(&listener, &ListenSettings { chmod: Some(0o600), ..ListenSettings::default() }, true)
     }
 }
 

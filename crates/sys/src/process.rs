@@ -362,12 +362,6 @@ pub fn start_time(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok().filter(|_| state != "Z")
 }
 
-/// Sets the permission mask for new files and gives the one before.
-#[must_use]
-pub fn swap_umask(mask: u32) -> u32 {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask)).as_raw_mode()
-}
-
 /// Makes orphaned descendants our children, so that [`reap`] sees their ends.
 ///
 /// # Errors
