@@ -120,12 +120,16 @@ def test_a_chain_replaces_one_worker_after_the_other_and_never_has_fewer(site, l
 def test_a_chain_that_fails_half_way_gives_back_what_it_has_taken(site):
     loads = site.directory / "loads"
     loads.mkdir()
-    # Each load leaves a file; the fifth, which is that of the second new worker, dies.
+    # Each load leaves a directory; the fifth, which is that of the second new worker, dies.
     counting = (
-        "import os\n"
-        f"loads = {str(loads)!r}\n"
-        "number = len(os.listdir(loads)) + 1\n"
-        "open(os.path.join(loads, str(number)), 'w').close()\n"
+        "import itertools, os\n"
+        # Several workers load at the same time: each number is somebody's alone.
+        "for number in itertools.count(1):\n"
+        "    try:\n"
+        f"        os.mkdir(os.path.join({str(loads)!r}, str(number)))\n"
+        "        break\n"
+        "    except FileExistsError:\n"
+        "        pass\n"
         "if number == 5:\n    os._exit(7)\n"
     )
     site.code("one", broken=counting)

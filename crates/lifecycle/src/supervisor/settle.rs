@@ -156,9 +156,6 @@ impl Supervisor {
         self.open_doors(number, commands);
         let old = self.live.replace(number);
         commands.push(Command::Serving(number));
-        if origin != Origin::First {
-            commands.push(Command::Note(Notice::ReloadDone { generation: number, took }));
-        }
         if self.asleep && is_asleep {
             commands.push(Command::AwaitConnection(true));
         }
@@ -166,6 +163,10 @@ impl Supervisor {
             let usual = self.pools.get(&old).map_or(Duration::ZERO, |pool| pool.policy.worker_mercy);
             let mercy = if manner == Manner::Brutal { usual.min(BRUTAL_MERCY) } else { usual };
             self.dismiss(now, old, Some(number), mercy, commands);
+        }
+        // After the old workers were told: who reads this may ask, and expects the new code.
+        if origin != Origin::First {
+            commands.push(Command::Note(Notice::ReloadDone { generation: number, took }));
         }
     }
 

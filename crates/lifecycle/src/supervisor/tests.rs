@@ -88,7 +88,10 @@ fn a_reload_switches_only_when_every_new_worker_is_ready() {
     story.tell(Event::Forked { id: new[0], pid: 1 });
     assert_eq!(story.tell(Event::WorkerReady(new[0])), []);
     story.tell(Event::Forked { id: new[1], pid: 2 });
-    let commands = without_notes(story.tell(Event::WorkerReady(new[1])));
+    let commands = story.tell(Event::WorkerReady(new[1]));
+    let last = commands.last();
+    assert!(matches!(last, Some(Command::Note(Notice::ReloadDone { generation: 2, .. }))), "{last:?}");
+    let commands = without_notes(commands);
     let drain = |id| Command::Drain { id, heir: Some(2), mercy: mercy() };
     let (open, serving) = (Command::Open, Command::Serving(2));
     assert_eq!(commands, [open(new[0]), open(new[1]), serving, Command::RetireZygote(1), drain(1), drain(2)]);
