@@ -38,3 +38,5 @@ done
 (cd "$site/margrave" && find . -name '*.py') | while read -r file; do
     [ -e "python/margrave/$file" ] || rm -f "$site/margrave/$file"
 done
+# As pip does it: else every start compiles them, where nothing may be written.
+"$venv/bin/python" -m compileall -q "$site/margrave"

@@ -7,7 +7,6 @@ native (``_margrave.Zygote``); this file prepares the interpreter, loads, and lo
 import gc
 import json
 import os
-import platform
 import sys
 import threading
 import types
@@ -109,7 +108,7 @@ def load(zygote, settings):
 def python_version():
     """Which Python this is, and whether its threads run at the same time, which an import can have ended."""
     kind = "" if getattr(sys, "_is_gil_enabled", lambda: True)() else " free-threaded"
-    return platform.python_version() + kind
+    return sys.version.split()[0] + kind
 
 
 def load_all(zygote, settings):
