@@ -155,7 +155,7 @@ def waitress(tools, work, place):
 
 
 def floor(tools, work, place):
-    return [tools.floor, place.socket or place.port]
+    return [tools.floor, place.socket or place.port, *([work.processes] if work.processes > 1 else [])]
 
 
 NGINX_CONF = """

@@ -10,6 +10,7 @@ PYTHON_SERVERS = ("margrave", "bjoern", "FastPySGI", "granian", "uWSGI", "gunico
 # waitress is shown once or twice: it is never near the others, and a run is to take a quarter of an hour.
 USUAL = ("margrave", "bjoern", "FastPySGI", "granian", "uWSGI", "gunicorn")
 FLOOR = "floor (constant answer in C)"
+DEALT = "floor (connections dealt out in turn, in C)"
 IDEAL = "ideal (one queue, no cost)"
 THREADED = ("margrave", "granian", "uWSGI", "gunicorn")
 FEW_WORKERS = Tail(150, slow="/sleep/200", stretch=8)
@@ -63,6 +64,8 @@ class Scenario:
     axis: str = ""
     # On all cores instead of one.
     spread: bool = False
+    # Measured for so long at least.
+    seconds: int = 0
     # The metric that is compared; the measurement's own unless another one is asked about.
     main: str = ""
     # Part of the plain `make bench`.
@@ -239,10 +242,16 @@ SCENARIOS = (
         "fairness",
         "Four workers: requests of the busiest against the least busy one, keep-alive",
         Steady(Wrk(tally=True, connections=64)),
-        same(("margrave", "granian", "gunicorn", "uWSGI"), app="mixed", processes=4, connections=64),
-        (Target("unevenness", plus=1.15),),
+        (
+            Entry("floor", Work(processes=4), DEALT),
+            *same(("margrave", "granian", "gunicorn", "uWSGI"), app="mixed", processes=4, connections=64),
+        ),
+        (Target("unevenness", plus=1.15), Target("unevenness", 1.0, DEALT, plus=0.1)),
         main="unevenness",
+        note="The floor has exactly as many connections in each process: what is uneven there is the scheduler's doing.",
         spread=True,
+        # Within a second the scheduler tends to leave the same worker on the client's core; over some it changes.
+        seconds=4,
     ),
     Scenario(
         "fairness-new",
@@ -252,6 +261,7 @@ SCENARIOS = (
         (Target("unevenness", plus=1.15),),
         main="unevenness",
         spread=True,
+        seconds=4,
     ),
     # ---- many connections ---------------------------------------------------------------------------------------------
     Scenario(
