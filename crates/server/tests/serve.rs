@@ -62,24 +62,28 @@ fn a_body_arrives_whole_however_it_is_framed() {
 fn a_slow_request_does_not_hold_the_others_up() {
     let worker = Worker::start(Options { threads: 4, ..Options::default() });
     let mut slow = worker.connect();
-    write!(slow, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let began = Instant::now();
+    write!(slow, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut client = worker.connect();
     for _ in 0..20 {
         write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert_eq!(read_answer(&mut client).status, 200);
     }
-    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the slow request");
+    worker.wake(1);
     assert_eq!(read_answer(&mut slow).status, 200);
+}
+
+/// A new client asks and is answered.
+fn hello(worker: &Worker) {
+    let mut client = worker.connect();
+    write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"hello");
 }
 
 /// The longest time that clients wait, one after the other and each on a new connection.
 fn slowest_answer(worker: &Worker, clients: usize) -> Duration {
     let answer = |_| {
-        let mut client = worker.connect();
-        write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let began = Instant::now();
-        assert_eq!(read_answer(&mut client).status, 200);
+        hello(worker);
         began.elapsed()
     };
     (0..clients).map(answer).max().unwrap()
@@ -89,11 +93,12 @@ fn slowest_answer(worker: &Worker, clients: usize) -> Duration {
 fn a_client_that_sends_many_requests_at_once_does_not_hold_the_others_up() {
     let worker = Worker::start(Options::default());
     let mut greedy = worker.connect();
-    // In one read, half a second of work.
-    greedy.write_all("GET /burn?500 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000).as_bytes()).unwrap();
+    // In one read, two seconds of work.
+    greedy.write_all("GET /burn?2000 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000).as_bytes()).unwrap();
     assert_eq!(read_answer(&mut greedy).status, 200);
-    let slowest = slowest_answer(&worker, 1);
-    assert!(slowest < Duration::from_millis(250), "answered after {slowest:?}");
+    hello(&worker);
+    let before = worker.requests();
+    assert!(before < 700, "{before} of 1000 requests were answered before another client's");
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn a_client_that_asks_for_many_files_at_once_does_not_hold_the_others_up() {
     ended.store(true, Relaxed);
     writer.join().unwrap();
     reader.join().unwrap();
-    assert!(slowest < Duration::from_millis(200), "answered after {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "answered after {slowest:?}");
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn clients_that_never_stop_sending_do_not_hold_the_others_up() {
     let slowest = slowest_answer(&worker, 10);
     ended.store(true, Relaxed);
     writers.into_iter().for_each(|writer| writer.join().unwrap());
-    assert!(slowest < Duration::from_millis(200), "answered after {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "answered after {slowest:?}");
 }
 
 #[test]
@@ -156,7 +161,7 @@ fn a_thread_that_takes_the_lead_back_does_not_spin_until_the_watcher_has_seen_it
         std::thread::sleep(Duration::from_millis(10));
     }
     let time = worker.cpu_time();
-    assert!(time < Duration::from_millis(30), "{time:?} for 300 ms of sleep");
+    assert!(time < Duration::from_millis(60), "{time:?} for 300 ms of sleep");
 }
 
 #[test]
@@ -168,14 +173,13 @@ fn a_slow_request_after_a_pause_does_not_hold_the_others_up() {
         // Past the times after which the watcher stands by and sleeps.
         for pause in [100, 100, 2500, 100] {
             std::thread::sleep(Duration::from_millis(pause));
-            write!(slow, "GET /sleep?700 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            write!(slow, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
             worker.wait_until_asleep(1);
-            let began = Instant::now();
             // With one thread only what needs none is answered.
             let (request, status) = if threads > 1 { ("GET /hello", 200) } else { ("nonsense", 400) };
             write!(client, "{request} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
             assert_eq!(read_answer(&mut client).status, status);
-            assert!(began.elapsed() < Duration::from_millis(500), "waited for the slow request");
+            worker.wake(1);
             assert_eq!(read_answer(&mut slow).status, 200);
             client = worker.connect();
         }
@@ -212,11 +216,10 @@ fn what_has_come_together_with_a_slow_request_does_not_wait_for_it_while_request
     let (mut slow, mut fast) = (worker.connect(), worker.connect());
     for _ in 0..5 {
         ask_now_and_then(&mut fast);
-        write!(slow, "GET /sleep?400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        write!(slow, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         write!(fast, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        let began = Instant::now();
         assert_eq!(read_answer(&mut fast).status, 200);
-        assert!(began.elapsed() < Duration::from_millis(200), "waited for the slow request");
+        worker.wake(1);
         assert_eq!(read_answer(&mut slow).status, 200);
     }
 }
@@ -300,10 +303,9 @@ fn lines_that_drip_in_do_not_prolong_the_time_for_a_head() {
 fn an_overdue_request_is_answered_504_and_its_thread_serves_on() {
     let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(300)), ..Options::default() });
     let mut client = worker.connect();
-    write!(client, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let began = Instant::now();
+    write!(client, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut client).status, 504);
-    assert!(began.elapsed() < Duration::from_millis(1400));
+    worker.wake(1);
     let mut next = worker.connect();
     write!(next, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut next).status, 200);
@@ -316,10 +318,11 @@ fn a_drain_finishes_what_is_in_flight_and_closes_idle_connections() {
     write!(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     read_answer(&mut idle);
     let mut busy = worker.connect();
-    write!(busy, "GET /sleep?400 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    write!(busy, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     worker.wait_until_asleep(1);
     worker.drain(None);
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    worker.wake(1);
     let answer = read_answer(&mut busy);
     assert_eq!(answer.status, 200);
     assert!(answer.head.contains("Connection: close"), "{}", answer.head);
@@ -336,7 +339,7 @@ fn a_worker_ends_at_once_after_a_slow_request() {
         let began = Instant::now();
         worker.drain(None);
         assert_eq!(worker.end(), vec![margrave_server::Ending::Drained; usize::from(threads)]);
-        assert!(began.elapsed() < Duration::from_millis(800), "{threads}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(4), "{threads}: {:?}", began.elapsed());
     }
 }
 
@@ -386,17 +389,16 @@ fn a_request_that_waits_in_a_busy_worker_goes_to_an_idle_one() {
     }
     let idle =
         Worker::start(Options { name: "new", number: 2, fellows, shares: Some(&busy), ..Options::default() });
-    write!(clients[0], "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    write!(clients[0], "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     busy.wait_until_asleep(1);
     idle.ready();
-    let began = Instant::now();
     for client in &mut clients[1..] {
         write!(client, "GET /name HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert_eq!(read_answer(client).body, b"new");
         write!(client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody").unwrap();
         assert_eq!(read_answer(client).body, b"body");
     }
-    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the slow request");
+    busy.wake(1);
     assert_eq!(read_answer(&mut clients[0]).body, b"slept");
     assert_eq!((busy.open_requests(), idle.open_requests()), (0, 0));
 }
@@ -433,9 +435,8 @@ fn files_are_answered_while_every_thread_is_busy() {
     std::fs::write(folder.path().join("a.css"), "body {}").unwrap();
     let worker = Worker::start(Options { files: Some(folder.path().to_owned()), ..Options::default() });
     let mut busy = worker.connect();
-    write!(busy, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    write!(busy, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     worker.wait_until_asleep(1);
-    let began = Instant::now();
     let mut client = worker.connect();
     for range in ["", "Range: bytes=0-3\r\n"] {
         write!(client, "GET /static/a.css HTTP/1.1\r\nHost: a\r\n{range}\r\n").unwrap();
@@ -443,7 +444,7 @@ fn files_are_answered_while_every_thread_is_busy() {
         let expected: (u16, &[u8]) = if range.is_empty() { (200, b"body {}") } else { (206, b"body") };
         assert_eq!((answer.status, answer.body.as_slice()), expected);
     }
-    assert!(began.elapsed() < Duration::from_millis(1200), "waited for the application");
+    worker.wake(1);
     write!(client, "GET /static/missing HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut client).body, b"hello", "the application gets what is no file");
 }
@@ -518,7 +519,7 @@ fn a_worker_without_a_free_thread_leaves_connections_in_the_backlog() {
         let worker = Worker::start(Options { threads, ..Options::default() });
         let mut busy: Vec<_> = (0..threads).map(|_| worker.connect()).collect();
         for client in &mut busy {
-            write!(client, "GET /sleep?1500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            write!(client, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         }
         worker.wait_until_asleep(usize::from(threads));
         // Past the tick after which the watcher leads.
@@ -529,6 +530,7 @@ fn a_worker_without_a_free_thread_leaves_connections_in_the_backlog() {
         }
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(worker.accepted(), u64::from(threads));
+        worker.wake(usize::from(threads));
         for client in busy.iter_mut().chain(&mut waiting) {
             assert_eq!(read_answer(client).status, 200);
         }

@@ -15,9 +15,8 @@ use std::io::{PipeWriter, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -100,7 +99,7 @@ pub struct Worker {
     words: SharedWords,
     layout: Layout,
     threads: usize,
-    asleep: Arc<AtomicUsize>,
+    sleepers: Arc<Sleepers>,
     running: Vec<JoinHandle<Ending>>,
     server: Arc<Server>,
 }
@@ -140,12 +139,13 @@ impl Worker {
         .unwrap();
         let server = Arc::new(server);
         let gil = Arc::new(Gil::default());
-        let asleep = Arc::<AtomicUsize>::default();
+        let sleepers = Arc::<Sleepers>::default();
         let threads = usize::from(options.threads);
         let running = (0..threads)
             .map(|thread| {
                 let server = Arc::clone(&server);
-                let mut app = App { gil: Arc::clone(&gil), name: options.name, asleep: Arc::clone(&asleep) };
+                let mut app =
+                    App { gil: Arc::clone(&gil), name: options.name, sleepers: Arc::clone(&sleepers) };
                 std::thread::spawn(move || server.run_thread(thread, &mut app))
             })
             .collect();
@@ -161,7 +161,7 @@ impl Worker {
             words,
             layout,
             threads,
-            asleep,
+            sleepers,
             running,
             server,
         }
@@ -193,14 +193,21 @@ impl Worker {
         }
     }
 
+    /// Requests that have been answered.
+    pub fn requests(&self) -> u64 {
+        self.slot().counter(Counter::Requests).load(Relaxed)
+    }
+
     /// Waits until so many requests for `/sleep` sleep in the application. What the scoreboard calls busy would not do: an
     /// answer is there before the thread that gave it counts as free again.
     pub fn wait_until_asleep(&self, count: usize) {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while self.asleep.load(Relaxed) < count {
-            assert!(std::time::Instant::now() < deadline, "fewer than {count} requests sleep");
-            std::thread::yield_now();
-        }
+        drop(self.sleepers.wait_until_asleep(count));
+    }
+
+    /// Ends the sleep of so many requests for `/sleep`, once they are there.
+    pub fn wake(&self, count: usize) {
+        self.sleepers.wait_until_asleep(count).wakes += 1;
+        self.sleepers.changed.notify_all();
     }
 
     /// How often the watcher has stopped to wait so far. Tests run in a process each.
@@ -270,10 +277,46 @@ impl Gil {
     }
 }
 
+/// Requests that sleep until a test wakes them, so that what must not wait for them can be seen without a clock.
+#[derive(Default)]
+struct Sleepers {
+    night: Mutex<Night>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Night {
+    asleep: usize,
+    wakes: usize,
+}
+
+impl Sleepers {
+    /// Longer than a client waits for its answer.
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    fn sleep(&self) {
+        let mut night = self.night.lock().unwrap();
+        night.asleep += 1;
+        self.changed.notify_all();
+        let wakes = night.wakes;
+        night =
+            self.changed.wait_timeout_while(night, Self::LONGEST, |night| night.wakes == wakes).unwrap().0;
+        night.asleep -= 1;
+    }
+
+    fn wait_until_asleep(&self, count: usize) -> MutexGuard<'_, Night> {
+        let night = self.night.lock().unwrap();
+        let (night, waited) =
+            self.changed.wait_timeout_while(night, PATIENCE, |night| night.asleep < count).unwrap();
+        assert!(!waited.timed_out(), "fewer than {count} requests sleep");
+        night
+    }
+}
+
 struct App {
     gil: Arc<Gil>,
     name: &'static str,
-    asleep: Arc<AtomicUsize>,
+    sleepers: Arc<Sleepers>,
 }
 
 impl Executor for App {
@@ -294,11 +337,13 @@ impl Executor for App {
         let number: u64 = query.parse().unwrap_or(0);
         let target = var(Known::RequestUri);
         let result = match path.as_str() {
+            // Until it is woken, or so many milliseconds.
             "/sleep" => {
                 self.gil.give();
-                self.asleep.fetch_add(1, Relaxed);
-                std::thread::sleep(Duration::from_millis(number));
-                self.asleep.fetch_sub(1, Relaxed);
+                match query.parse() {
+                    Ok(time) => std::thread::sleep(Duration::from_millis(time)),
+                    Err(_) => self.sleepers.sleep(),
+                }
                 self.gil.take();
                 whole(exchange, b"slept")
             }
