@@ -359,12 +359,16 @@ impl ThreadLoop<'_> {
         self.wait(reactor)
     }
 
-    /// Waits for events, without the GIL.
+    /// Waits for events, without the GIL, unless the watcher has brought some meanwhile.
     fn wait<'r>(&mut self, mut reactor: Locked<'r>) -> Locked<'r>
     where
         Self: 'r,
     {
         let timeout = reactor.poll_timeout();
+        if timeout == Some(Duration::ZERO) {
+            reactor.end_poll();
+            return reactor;
+        }
         let lets_watcher_go_first = reactor.roles.await_watcher();
         if lets_watcher_go_first {
             reactor.end_poll();
