@@ -9,19 +9,21 @@ from harness import http, processes
 from harness.address import connect
 from harness.http import Reader, encode
 from harness.load import Load
-from harness.waiting import until
+from harness.waiting import entered, until
 
 pytestmark = pytest.mark.margrave_only(reason="the process model is Margrave's; the letters are compared in conformance")
 
 APP = """
-import time
+import tempfile, time
 VERSION = {version!r}
 def application(environ, start_response):
     path = environ["PATH_INFO"]
+    if path.startswith(("/sleep/", "/hold")):
+        tempfile.mkstemp(prefix="entered-", dir=".")
     if path.startswith("/sleep/"):
         time.sleep(float(path[7:]))
     if path == "/hold":
-        sum(range(5 * 10 ** 7))
+        sum(range(15 * 10 ** 7))
     status = "200 OK"
     if path == "/healthz" and {sick!r}:
         status = "503 Service Unavailable"
@@ -149,14 +151,14 @@ def test_a_chain_that_fails_half_way_gives_back_what_it_has_taken(site):
 
 def test_one_slow_request_survives_every_graceful_reload(site):
     site.start()
-    for order in "rwc":
+    for number, order in enumerate("rwc", 1):
         with connect(site.address) as link:
             link.sendall(encode("GET", "/sleep/2"))
-            time.sleep(0.2)  # it is in the application now; nothing outside shows it
-            number = len(site.server.log.split("serves after"))
+            entered(site.directory, number)
+            reloads = len(site.server.log.split("serves after"))
             site.order(order)
             assert Reader(link).response().status == 200
-            until(lambda: len(site.server.log.split("serves after")) > number, 10, "the reload")
+            until(lambda: len(site.server.log.split("serves after")) > reloads, 10, "the reload")
 
 
 def test_a_brutal_reload_gives_what_is_in_flight_a_moment_only(site):
@@ -164,7 +166,7 @@ def test_a_brutal_reload_gives_what_is_in_flight_a_moment_only(site):
     with connect(site.address) as slow, connect(site.address) as quick:
         slow.sendall(encode("GET", "/sleep/30"))
         quick.sendall(encode("GET", "/sleep/0.3"))
-        time.sleep(0.1)
+        entered(site.directory, 2)
         began = time.monotonic()
         site.order("R")
         assert Reader(quick).response().status == 200
@@ -257,7 +259,7 @@ def test_stacks_show_every_thread_also_one_that_holds_the_gil(site):
     server = site.start("threads = 2", workers=1)
     with connect(site.address) as link:
         link.sendall(encode("GET", "/hold"))
-        time.sleep(0.2)  # it is in the application now; nothing outside shows it
+        entered(site.directory)
         server.send(signal.SIGUSR1)
         server.wait_log("stacks of all threads")
         for pattern in (r"worker 1 \(pid \d+\) core \d: in a request for", r"core \d: idle", r"in background", r"in application"):

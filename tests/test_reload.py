@@ -9,15 +9,16 @@ from harness import http, processes
 from harness.address import connect, free_address
 from harness.http import Reader, encode
 from harness.load import Load
-from harness.waiting import until
+from harness.waiting import entered, until
 
 pytestmark = pytest.mark.margrave_only(reason="the process model is Margrave's")
 
 APP = """
-import os, time
+import os, tempfile, time
 VERSION = {version!r}
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
+        tempfile.mkstemp(prefix="entered-", dir=".")
         time.sleep(1.0)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [VERSION.encode()]
@@ -95,11 +96,11 @@ def test_idle_connections_move_to_the_new_generation(site):
         link.close()
 
 
-def test_request_in_flight_is_answered_by_the_old_code(site):
+def test_request_in_flight_is_answered_by_the_old_code(site, tmp_path):
     site.start()
     with connect(site.address) as link:
         link.sendall(encode("GET", "/slow"))
-        time.sleep(0.2)  # it is in the application now; nothing outside shows it
+        entered(tmp_path)
         site.code("two")
         site.server.send(signal.SIGHUP)
         assert Reader(link).response().text == "one"

@@ -15,3 +15,8 @@ def until(condition, timeout=10, what="the condition"):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout} s for {what() if callable(what) else what}")
         time.sleep(0.01)
+
+
+def entered(directory, count=1):
+    """Waits until `count` requests are, or have been, in an application that runs in `directory` and leaves a file for each."""
+    until(lambda: len(list(directory.glob("entered-*"))) >= count, 10, f"{count} requests to be in the application")

@@ -62,8 +62,7 @@ impl Meter {
             let busy: Vec<Duration> = (0..threads).map(since).filter(|since| !since.is_zero()).collect();
             let within: Duration = busy.iter().map(|since| now.saturating_sub(*since)).sum();
             let past = Duration::from_micros(row.counter(Counter::RunningMicros).load(Relaxed));
-            let flying = row.counter(Counter::InFlight).load(Relaxed);
-            queued += flying.saturating_sub(busy.len() as u64);
+            queued += row.queued();
             Some(WorkerLoad {
                 id: **id,
                 idle: busy.is_empty(),

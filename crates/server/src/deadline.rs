@@ -40,11 +40,12 @@ impl Reactor {
         deadline.is_some_and(|deadline| deadline <= self.now) && self.others_wait()
     }
 
-    /// `harakiri-queue-threshold`: whether so many connections wait that requests have to end.
+    /// `harakiri-queue-threshold`: whether so many connections, or requests that have been read, wait that requests have to end.
     fn others_wait(&self) -> bool {
         let Some(least) = self.site.process.harakiri_queue else { return true };
         let waiting = |listener: &Listener| backlog::of(&listener.fd).map_or(0, |(waiting, _)| waiting);
-        self.site.listeners.iter().map(waiting).max().unwrap_or(0) >= least
+        let backlog = self.site.listeners.iter().map(waiting).max().unwrap_or(0);
+        self.ready.len() + backlog as usize >= least as usize
     }
 
     /// `slow-request-stack`: shows once what a request does that runs for long.

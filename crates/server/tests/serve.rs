@@ -312,6 +312,30 @@ fn an_overdue_request_is_answered_504_and_its_thread_serves_on() {
 }
 
 #[test]
+fn an_overdue_request_may_run_on_until_others_wait_wherever_they_do() {
+    let harakiri = Some(Duration::from_millis(300));
+    let worker = Worker::start(Options { harakiri, harakiri_queue: Some(3), ..Options::default() });
+    // Connections that the worker has: what comes over them does not wait in the backlog.
+    let mut others: Vec<_> = (0..3).map(|_| worker.connect()).collect();
+    let ask = |clients: &mut [TcpStream]| {
+        for client in clients {
+            write!(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+    };
+    ask(&mut others);
+    others.iter_mut().for_each(|other| assert_eq!(read_answer(other).status, 200));
+    let mut client = worker.connect();
+    write!(client, "GET /sleep?1000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut client).status, 200);
+    write!(client, "GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    worker.wait_until_asleep(1);
+    ask(&mut others);
+    assert_eq!(read_answer(&mut client).status, 504);
+    worker.wake(1);
+    others.iter_mut().for_each(|other| assert_eq!(read_answer(other).status, 200));
+}
+
+#[test]
 fn a_drain_finishes_what_is_in_flight_and_closes_idle_connections() {
     let worker = Worker::start(Options { threads: 2, ..Options::default() });
     let mut idle = worker.connect();

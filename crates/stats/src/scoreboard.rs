@@ -151,6 +151,13 @@ impl<'a> Slot<'a> {
     fn place(&self, thread: usize) -> usize {
         WORKER_WORDS + thread.min(self.threads() - 1) * THREAD_WORDS
     }
+    /// Requests that the worker has read and that wait for a thread.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        let is_busy = |thread: &usize| self.thread(*thread, ThreadWord::BusySince).load(Relaxed) > 0;
+        let busy = (0..self.threads()).filter(is_busy).count();
+        self.counter(Counter::InFlight).load(Relaxed).saturating_sub(busy as u64)
+    }
     /// Says what a thread's request is: texts one after the other, cut where there is no more room.
     pub fn describe(&self, thread: usize, texts: [&[u8]; 3]) {
         let mut bytes = [0; TEXT_BYTES];
@@ -209,6 +216,16 @@ mod tests {
     use super::*;
 
     const LAYOUT: Layout = Layout { slots: 3, threads: 2, listeners: 2 };
+
+    #[test]
+    fn requests_that_no_thread_runs_are_queued() {
+        let words: Vec<AtomicU64> = (0..LAYOUT.words()).map(|_| AtomicU64::new(0)).collect();
+        let row = Slot::new(&words, LAYOUT, 1).unwrap();
+        row.thread(1, ThreadWord::BusySince).store(7, Relaxed);
+        assert_eq!(row.queued(), 0, "it is counted a moment later");
+        row.add(Counter::InFlight, 3);
+        assert_eq!(row.queued(), 2);
+    }
 
     #[test]
     fn no_word_of_a_row_has_two_meanings() {

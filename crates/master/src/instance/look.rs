@@ -88,7 +88,10 @@ impl Instance {
             let Some(generation) = self.generations.get(&worker.generation) else { continue };
             let settings = &generation.settings;
             // Where stuck requests may go on while nobody waits, the worker decides first.
-            let patient = settings.process.harakiri_queue.is_some_and(|least| backlog(generation) < least);
+            let patient = settings.process.harakiri_queue.is_some_and(|least| {
+                let queued = generation.scoreboard.slot(worker.slot).map_or(0, |row| row.queued());
+                queued + u64::from(backlog(generation)) < u64::from(least)
+            });
             let harakiri = settings.process.harakiri.filter(|_| !patient);
             let mut sample = generation.scoreboard.sample(worker.slot, harakiri, now);
             if let Some(pid) = worker.pid.filter(|_| looks_at_memory) {

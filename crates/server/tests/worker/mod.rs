@@ -33,6 +33,7 @@ pub struct Options<'a> {
     pub write_buffer: usize,
     pub io_timeout: Duration,
     pub harakiri: Option<Duration>,
+    pub harakiri_queue: Option<u32>,
     pub protocol: Protocol,
     pub proxy_protocol: bool,
     pub forwarded_allow: Trust,
@@ -58,6 +59,7 @@ impl Default for Options<'_> {
             write_buffer: 1 << 20,
             io_timeout: Duration::from_secs(30),
             harakiri: None,
+            harakiri_queue: None,
             protocol: Protocol::Http,
             proxy_protocol: false,
             forwarded_allow: Trust::Private,
@@ -74,6 +76,7 @@ fn settings(options: &Options<'_>) -> Settings {
     let mut settings = Settings::default();
     settings.process.threads = options.threads;
     settings.process.harakiri = options.harakiri;
+    settings.process.harakiri_queue = options.harakiri_queue;
     settings.http.body_memory = options.body_memory;
     settings.http.body_file = options.body_file;
     settings.http.min_rate = options.min_rate;
