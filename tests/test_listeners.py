@@ -8,15 +8,11 @@ import sys
 
 import pytest
 from harness import http, uwsgi_packets
-from harness.address import connect, free_port
+from harness.address import connect, free_abstract, free_port
 from harness.server import run_to_end
 
 pytestmark = pytest.mark.smoke
 own = pytest.mark.margrave_only
-
-
-def unique(name):
-    return f"margrave-test-{os.getpid()}-{free_port()}-{name}"
 
 
 def ask(option, address):
@@ -30,7 +26,7 @@ FORMS = {
     "name": lambda directory: f"localhost:{free_port()}",
     "ipv6": lambda directory: f"[::1]:{free_port('::1')}",
     "unix": lambda directory: str(directory / "x.sock"),
-    "abstract": lambda directory: "@" + unique("a"),
+    "abstract": lambda directory: free_abstract("a"),
 }
 
 
@@ -115,7 +111,7 @@ def test_without_a_listener_it_serves_http_on_port_8000(under_test, hello, tmp_p
 
 def test_several_listeners_of_every_kind_at_once(serve, hello, tmp_path):
     places = {
-        "socket": [str(tmp_path / "u.sock"), "@" + unique("u"), f"127.0.0.1:{free_port()}"],
+        "socket": [str(tmp_path / "u.sock"), free_abstract("u"), f"127.0.0.1:{free_port()}"],
         "http-socket": [f"127.0.0.1:{free_port()}", f"[::1]:{free_port('::1')}", str(tmp_path / "h.sock")],
         "http11-socket": [f"127.0.0.1:{free_port()}"],
     }

@@ -1,13 +1,14 @@
 """`margrave request`: the client for all protocols, against this server and against servers that misbehave."""
 import json
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 from conftest import APPS
-from harness.address import free_address, free_port
+from harness.address import free_abstract, free_address, free_port
 from harness.server import clean_environment
 from harness.witness import Witness
 
@@ -24,7 +25,7 @@ def site(serve_module, module_directory):
         option = {"http": "--http-socket", "uwsgi": "--socket"}.get(protocol, f"--{protocol}-socket")
         made = {
             "tcp": free_address(), "ipv6": f"[::1]:{free_port('::1')}", "unix": str(module_directory / f"{protocol}.sock"),
-            "abstract": f"@{module_directory.name}-{protocol}",
+            "abstract": free_abstract(protocol),
         }  # fmt: skip
         found.at.update({(protocol, kind): address for kind, address in made.items()})
         words += [word for address in made.values() for word in (option, address)]
@@ -145,10 +146,11 @@ def test_answer_that_breaks_off_is_an_error(site, ask, protocol):
 
 
 class Peer(threading.Thread):
-    """A server of one connection that answers these bytes, whatever it is asked, and then closes or waits."""
+    """A server of one connection that answers these bytes, whatever it is asked, and then closes, waits or resets."""
 
-    def __init__(self, answer, waits=False):
+    def __init__(self, answer, waits=False, resets=False):
         super().__init__(daemon=True)
+        self.resets = resets
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.answer, self.waits, self.over = answer, waits, threading.Event()
@@ -157,9 +159,17 @@ class Peer(threading.Thread):
     def run(self):
         with self.listener, self.listener.accept()[0] as link:
             link.recv(65536)
+            if self.resets:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
             link.sendall(self.answer)
             if self.waits:
                 self.over.wait(20)
+            else:
+                # A request may come in pieces; one that is not read to its end would make the close a reset.
+                link.shutdown(socket.SHUT_WR)
+                while link.recv(65536):
+                    pass
 
 
 @pytest.mark.parametrize("words, answer, waits, code, said", [
@@ -187,6 +197,12 @@ def test_server_that_misbehaves_is_told_from_others(ask, words, answer, waits, c
     peer.over.set()
     assert found == code and said in error and error.count("\n") == 1, error
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("words", [["--http"], ["--fastcgi"], ["--uwsgi", "--modifier1", "100"]], ids=lambda words: words[0])
+def test_reset_without_an_answer_is_no_answer(ask, words):
+    code, _, error = ask(*words, Peer(b"", resets=True).address, "/")
+    assert code == 52 and "closed the connection without an answer; does it speak" in error
 
 
 @pytest.mark.parametrize("answer, body", [

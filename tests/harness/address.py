@@ -30,6 +30,11 @@ def free_address():
     return f"127.0.0.1:{free_port()}"
 
 
+def free_abstract(name):
+    """`@...`, an address in the abstract namespace that no other runner of these tests has."""
+    return f"@margrave-test-{os.getpid()}-{free_port()}-{name}"
+
+
 def connect(address, timeout=10):
     """A connected socket; `address` is `host:port`, `[v6]:port`, a path or `@name`."""
     if address.startswith("@"):

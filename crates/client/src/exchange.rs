@@ -206,12 +206,7 @@ fn receive(
     let mut buffer = vec![0; PIECE];
     while !reading.is_done() {
         let answered = !reading.is_empty();
-        let count = match link.receive(&mut buffer, clock.left(answered)?) {
-            Ok(count) => count,
-            // How a server cuts an answer that must not look complete.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset && answered => 0,
-            Err(error) => return Err(clock.explain(error, answered)),
-        };
+        let count = take(link, &mut buffer, clock, answered)?;
         if count == 0 {
             return match () {
                 () if reading.is_whole() => Ok(()),
@@ -224,6 +219,15 @@ fn receive(
         output.write_all(&found.output).and_then(|()| output.flush()).map_err(ClientError::Output)?;
     }
     reading.refusal().map_or(Ok(()), |reason| Err(ClientError::Refused(reason)))
+}
+
+/// Bytes that have come; none at the end of the connection. A reset is one: so a server cuts an answer that must not look
+/// complete, and leaves a request that it has not read to its end.
+fn take(link: &Link, buffer: &mut [u8], clock: &Clock, answered: bool) -> Result<usize, ClientError> {
+    match link.receive(buffer, clock.left(answered)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(0),
+        result => result.map_err(|error| clock.explain(error, answered)),
+    }
 }
 
 /// uwsgi's ping, which is answered by a packet.
@@ -239,8 +243,7 @@ fn ping(
     let mut packet = Vec::new();
     while packet.len() < 4 {
         let mut buffer = [0; 4];
-        let count =
-            link.receive(&mut buffer, clock.left(false)?).map_err(|error| clock.explain(error, false))?;
+        let count = take(link, &mut buffer, clock, false)?;
         if count == 0 {
             return Err(ClientError::Empty { address, protocol });
         }
