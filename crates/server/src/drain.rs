@@ -63,7 +63,7 @@ impl Reactor {
                         let heirs = descriptors.into_iter().next().map(|fd| Arc::new(Channel::from(fd)));
                         self.begin_drain(Duration::from_millis(mercy_ms), heirs);
                     }
-                    Ok(ToWorker::Stop) => self.end(Ending::Stopped),
+                    Ok(ToWorker::Stop) => self.roles.end(Ending::Stopped),
                     Ok(ToWorker::Pause(pause)) => self.pause(pause),
                     Ok(ToWorker::Shut) => self.shut = true,
                     Ok(ToWorker::Open) => self.open_up(),
@@ -81,14 +81,8 @@ impl Reactor {
         }
     }
 
-    /// Ends the worker; whoever sleeps in a poll wakes and sees it.
-    fn end(&mut self, ending: Ending) {
-        self.roles.end(ending);
-        self.site.waker.wake();
-    }
-
     pub(crate) fn handle_master_gone(&mut self) {
-        self.end(Ending::MasterGone);
+        self.roles.end(Ending::MasterGone);
     }
 
     /// Whether this is the request of `readiness`.
@@ -230,7 +224,7 @@ impl Reactor {
             && !self.roles.anybody_runs()
             && self.now >= self.help_until;
         if idle || self.now >= deadline {
-            self.end(Ending::Drained);
+            self.roles.end(Ending::Drained);
         }
     }
 

@@ -505,7 +505,7 @@ impl Reactor {
 
     /// The leader goes into the application, for that request or for its own sake. A watcher that stands by sees what comes
     /// from now on; what is there already it is told of.
-    pub(crate) fn leave_alone(&mut self, leader: usize, work: Option<&Work>) -> u64 {
+    pub(crate) fn leave_poller(&mut self, leader: usize, work: Option<&Work>) -> u64 {
         if self.roles.watcher_polls {
             self.accept_more();
             let slot = work.filter(|work| !work.is_live).map(|work| work.slot);

@@ -284,7 +284,7 @@ impl ThreadLoop<'_> {
             reactor.roles.wake_for(ready);
             return self.serve(reactor, work);
         }
-        let sequence = reactor.leave_alone(self.thread, Some(&work));
+        let sequence = reactor.leave_poller(self.thread, Some(&work));
         let mut reactor = self.serve(reactor, work);
         reactor.roles.leave(sequence);
         reactor
@@ -435,7 +435,7 @@ impl ThreadLoop<'_> {
     where
         Self: 'r,
     {
-        let sequence = reactor.leave_alone(self.thread, None);
+        let sequence = reactor.leave_poller(self.thread, None);
         drop(reactor);
         self.attach();
         self.release_kept();
