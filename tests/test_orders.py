@@ -298,9 +298,10 @@ def test_busyness_is_told_where_that_is_wanted(site):
         ("cheaper-algo = spare\ncheaper-overload = 1\ncheaper-step = 2", 6, 3, 4),
         ("cheaper-algo = spare2\ncheaper-idle = 1", 6, 3, 4),
         ("cheaper-algo = busyness\ncheaper-overload = 1\ncheaper-busyness-multiplier = 1", 6, 3, 4),
+        ("cheaper-algo = backlog\ncheaper-overload = 1\ncheaper-idle = 2", 6, 3, 4),
         ("cheaper-algo = latency\ncheaper-latency = 20ms\ncheaper-idle = 2", 6, 3, 4),
     ],
-    ids=["spare", "spare2", "busyness", "latency"],
+    ids=["spare", "spare2", "busyness", "backlog", "latency"],
 )
 def test_cheaper_follows_the_load(site, options, load, least, most):
     site.start(f"cheaper = 1\n{options}", workers=4)

@@ -21,20 +21,19 @@ pub struct Meter {
 impl Meter {
     /// Notes how many wait now.
     pub fn glance(&mut self, generation: &Generation, workers: &Serving<'_>) {
-        let (_, queued) = self.read(generation, workers);
-        self.waiting += queued + u64::from(backlog(generation));
+        self.waiting += self.read(generation, workers).1;
         self.glances += 1;
     }
 
     /// The load since the last look.
     pub fn look(&mut self, now: Duration, generation: &Generation, workers: &Serving<'_>) -> Load {
-        let (loads, _) = self.read(generation, workers);
+        let (loads, waiting) = self.read(generation, workers);
         let rows = generation.scoreboard.slot(0);
         let requests = rows.map_or(0, |row| row.counter(Counter::Requests).load(Relaxed));
         let wait = self.wait(now, requests);
         self.last = Some((now, requests));
         (self.waiting, self.glances) = (0, 0);
-        Load { workers: loads, backlog: backlog(generation), wait, resident: None, requests }
+        Load { workers: loads, waiting, wait, resident: None, requests }
     }
 
     /// By Little's law: as many as wait on the average, divided by how many are answered in a second.
@@ -50,9 +49,9 @@ impl Meter {
         Some(passed.mul_f64(waiting / answered as f64))
     }
 
-    /// What each worker does, and how many requests wait in them for a thread.
+    /// What each worker does, and how many connections wait for a worker and requests in them for a thread.
     fn read(&self, generation: &Generation, workers: &Serving<'_>) -> (Vec<WorkerLoad>, u64) {
-        let mut queued = 0;
+        let mut waiting = u64::from(backlog(generation));
         let loads = workers.iter().filter_map(|(id, worker)| {
             let row = generation.scoreboard.slot(worker.slot)?;
             let now = margrave_sys::clock::monotonic();
@@ -62,7 +61,7 @@ impl Meter {
             let busy: Vec<Duration> = (0..threads).map(since).filter(|since| !since.is_zero()).collect();
             let within: Duration = busy.iter().map(|since| now.saturating_sub(*since)).sum();
             let past = Duration::from_micros(row.counter(Counter::RunningMicros).load(Relaxed));
-            queued += row.queued();
+            waiting += row.queued();
             Some(WorkerLoad {
                 id: **id,
                 idle: busy.is_empty(),
@@ -71,7 +70,7 @@ impl Meter {
                 threads: u16::try_from(threads).unwrap_or(u16::MAX),
             })
         });
-        (loads.collect(), queued)
+        (loads.collect(), waiting)
     }
 }
 

@@ -22,13 +22,13 @@ pub struct Busyness {
     pub penalty: u32,
     /// Tells the average of each window.
     pub verbose: bool,
-    /// Waiting connections that bring emergency workers at once.
+    /// Waiting connections and requests that bring emergency workers at once.
     pub backlog_alert: u32,
     /// How many of them.
     pub backlog_step: u16,
-    /// Looks with an empty backlog before an emergency worker goes.
+    /// Looks at which nothing waits before an emergency worker goes.
     pub backlog_multiplier: u32,
-    /// Time for which connections may wait before one comes.
+    /// Time for which something may wait before one comes.
     pub backlog_nonzero: Duration,
 }
 
@@ -120,7 +120,7 @@ impl State {
     }
 
     fn backlog(&mut self, now: Duration, rules: Busyness, load: &Load, standing: Standing) -> i16 {
-        if load.backlog == 0 {
+        if load.waiting == 0 {
             self.waiting_since = None;
             self.quiet += 1;
             if self.emergency > 0 && self.quiet > rules.backlog_multiplier {
@@ -132,7 +132,7 @@ impl State {
         }
         self.quiet = 0;
         let since = *self.waiting_since.get_or_insert(now);
-        let step = if load.backlog >= rules.backlog_alert {
+        let step = if load.waiting >= u64::from(rules.backlog_alert) {
             rules.backlog_step
         } else if now.saturating_sub(since) >= rules.backlog_nonzero {
             1

@@ -22,7 +22,7 @@ pub enum Algorithm {
     Spare,
     /// Keeps as many free workers as there are at least.
     Spare2,
-    /// More while connections wait in the backlog.
+    /// More while connections wait in the backlog, or requests for a thread.
     Backlog,
     /// Keeps the share of time that workers spend in requests between two bounds.
     Busyness(Busyness),
@@ -75,8 +75,8 @@ pub struct WorkerLoad {
 pub struct Load {
     /// Those that serve.
     pub workers: Vec<WorkerLoad>,
-    /// Connections that wait in the longest backlog.
-    pub backlog: u32,
+    /// Connections that wait in the longest backlog, and requests that workers have read and no thread is free for.
+    pub waiting: u64,
     /// How long requests have waited for a worker since the last look, where that can be told.
     pub wait: Option<Duration>,
     /// Resident bytes of all workers, where they are looked at.
@@ -206,12 +206,12 @@ impl Scaler {
     }
 
     fn backlog(&mut self, load: &Load, standing: Standing) -> i16 {
-        if load.backlog > self.rules.overload {
+        if load.waiting > u64::from(self.rules.overload) {
             self.under = 0;
-            // Those on their way take from the backlog what they can first.
+            // Those on their way take what they can first.
             return if standing.starting == 0 { self.step() } else { 0 };
         }
-        let quiet = load.backlog < self.rules.overload.max(1) && load.free() > 1;
+        let quiet = load.waiting < u64::from(self.rules.overload.max(1)) && load.free() > 1;
         if !quiet {
             self.under = 0;
             return 0;

@@ -52,8 +52,8 @@ impl Course {
     }
 }
 
-fn waiting(backlog: u32) -> Load {
-    Load { backlog, ..Load::default() }
+fn waiting(waiting: u64) -> Load {
+    Load { waiting, ..Load::default() }
 }
 
 #[test]

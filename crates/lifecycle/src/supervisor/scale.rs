@@ -16,7 +16,7 @@ impl Supervisor {
             }
         }
         let works = load.requests != self.active.1 || load.workers.iter().any(|worker| !worker.idle);
-        if works || load.backlog > 0 || self.asleep || self.paused {
+        if works || load.waiting > 0 || self.asleep || self.paused {
             self.active = (now, load.requests);
         }
         let Some(pool) = self.live.and_then(|live| self.pools.get(&live)) else { return };

@@ -465,9 +465,9 @@ impl World {
             WorkerLoad { id, idle: !full, full, time, threads: 1 }
         });
         let workers = workers.collect();
-        let backlog = if self.chance(busy / 2) { u32::try_from(self.below(50)).unwrap() } else { 0 };
+        let waiting = if self.chance(busy / 2) { self.below(50) } else { 0 };
         let wait = Some(MILLISECOND * u32::try_from(self.below(50)).unwrap());
-        self.tell(Event::Load(Load { workers, backlog, wait, resident: None, requests: self.requests }));
+        self.tell(Event::Load(Load { workers, waiting, wait, resident: None, requests: self.requests }));
     }
 
     /// One of the things that operators and fate do.
