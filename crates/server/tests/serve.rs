@@ -98,7 +98,7 @@ fn a_client_that_sends_many_requests_at_once_does_not_hold_the_others_up() {
     assert_eq!(read_answer(&mut greedy).status, 200);
     hello(&worker);
     let before = worker.requests();
-    assert!(before < 700, "{before} of 1000 requests were answered before another client's");
+    assert!((1..700).contains(&before), "{before} of 1000 requests were answered before another client's");
 }
 
 #[test]
