@@ -25,9 +25,10 @@ const LEAVE_FEW: u64 = ONE / 10;
 /// application than that somebody has been woken in vain.
 const SHARED: u64 = ONE / 400;
 
-/// Requests are few when there is more than this between two of them, on average and in nanoseconds.
+/// Requests are few when there is more than this between the end of one and the begin of the next, on average and in
+/// nanoseconds. A worker that never rests has many, however long they take: all that comes would wake a watcher that stands by.
 const FEW: u64 = 500_000;
-/// Longest pause that counts in that average: one is enough for a while.
+/// Longest one that counts in that average: one is enough for a while.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Mean times above and below which threads that run at the same time are used, in nanoseconds.
@@ -39,9 +40,9 @@ const NOT_WORTH_SHARING: u64 = 40_000;
 pub(crate) struct Eagerness {
     share: u64,
     eager: bool,
-    /// When the last request ended, and the mean time between two in nanoseconds.
+    /// When the last request ended, and the mean pause between two in nanoseconds.
     ended: Duration,
-    gap: u64,
+    pause: u64,
     /// Threads run Python at the same time.
     parallel: bool,
     /// Mean time in nanoseconds; slow requests count as [`SLOW`], so that one does not stand for many.
@@ -60,9 +61,9 @@ impl Eagerness {
         if self.parallel {
             self.count_time(took);
         }
-        let gap = now.saturating_sub(self.ended);
+        let pause = now.saturating_sub(took).saturating_sub(self.ended);
         self.ended = now;
-        self.gap = moved(self.gap, nanos(gap.min(PAUSE)));
+        self.pause = moved(self.pause, nanos(pause.min(PAUSE)));
         self.share = moved(self.share, if took >= SLOW { ONE } else { 0 });
         let (enter, leave) = if self.are_few() { (ENTER_FEW, LEAVE_FEW) } else { (ENTER, LEAVE) };
         if self.share >= enter {
@@ -74,7 +75,7 @@ impl Eagerness {
 
     /// Requests are few.
     pub(crate) fn are_few(&self) -> bool {
-        self.gap >= FEW
+        self.pause >= FEW
     }
 
     /// Whether what comes while the leader is in the application goes to another thread at once: it may stay there. When nothing
@@ -178,6 +179,19 @@ mod tests {
         };
         assert!(!after(Duration::from_micros(100)));
         assert!(after(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn requests_without_a_pause_between_them_are_not_few_however_long_they_take() {
+        let took = Duration::from_millis(5);
+        let are_few_with_pauses_of = |pause| {
+            let mut eagerness = Eagerness::default();
+            (1..500).for_each(|number| eagerness.handle_request(took, (took + pause) * number));
+            eagerness.are_few()
+        };
+        assert!(!are_few_with_pauses_of(Duration::ZERO));
+        assert!(!are_few_with_pauses_of(Duration::from_micros(100)));
+        assert!(are_few_with_pauses_of(Duration::from_millis(1)));
     }
 
     #[test]
