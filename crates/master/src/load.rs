@@ -79,6 +79,5 @@ pub type Serving<'a> = BTreeMap<&'a ForkId, &'a Worker>;
 
 /// Connections that wait in the longest backlog.
 pub fn backlog(generation: &Generation) -> u32 {
-    let waiting = |fd| margrave_sys::backlog::of(fd).map_or(0, |(waiting, _)| waiting);
-    generation.listeners.iter().map(|bound| waiting(&bound.fd)).max().unwrap_or(0)
+    margrave_sys::backlog::longest(generation.listeners.iter().map(|bound| &bound.fd))
 }

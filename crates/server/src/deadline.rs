@@ -3,7 +3,6 @@
 use crate::connection::{Next, Phase};
 use crate::lane::Forfeit;
 use crate::reactor::Reactor;
-use crate::site::Listener;
 use crate::threads::micros;
 use margrave_stats::scoreboard::{Counter, ThreadWord};
 use margrave_sys::backlog;
@@ -43,8 +42,7 @@ impl Reactor {
     /// `harakiri-queue-threshold`: whether so many connections, or requests that have been read, wait that requests have to end.
     fn others_wait(&self) -> bool {
         let Some(least) = self.site.process.harakiri_queue else { return true };
-        let waiting = |listener: &Listener| backlog::of(&listener.fd).map_or(0, |(waiting, _)| waiting);
-        let backlog = self.site.listeners.iter().map(waiting).max().unwrap_or(0);
+        let backlog = backlog::longest(self.site.listeners.iter().map(|listener| &listener.fd));
         self.ready.len() + backlog as usize >= least as usize
     }
 

@@ -1,6 +1,6 @@
 //! The native watcher: notices that the leader is stuck in a slow application, and leads until a thread is free.
 //!
-//! It never runs an application and never takes the GIL. While requests are many it ticks, which costs them nothing. While
+//! It never runs an application and never takes the GIL. While requests are many it ticks, which costs them little. While
 //! they are few a tick out of idleness would cost half as much as a request. Then it stands by: it waits in the poller
 //! beside the leader, which costs nothing either. Of two who wait, the kernel wakes the one that came last, and that has to be
 //! the leader, which lets the watcher go first. What comes while the leader is in the application wakes the watcher.

@@ -30,6 +30,11 @@ pub fn of(listener: impl AsFd) -> io::Result<(u32, u32)> {
     Ok((info.tcpi_unacked, info.tcpi_sacked))
 }
 
+/// Connections that wait on the listener with most of them; none on those that cannot tell.
+pub fn longest<F: AsFd>(listeners: impl Iterator<Item = F>) -> u32 {
+    listeners.map(|listener| of(listener).map_or(0, |(waiting, _)| waiting)).max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +47,8 @@ mod tests {
         let (queue, bound) = of(&listener).unwrap();
         assert_eq!(queue, 1);
         assert!(bound >= 1);
+        let quiet = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(longest([&quiet, &listener].into_iter()), 1);
+        assert_eq!(longest([&quiet].into_iter()), 0);
     }
 }
