@@ -219,12 +219,10 @@ def test_as_first_process_of_a_container_it_reaps_strangers_and_obeys_signals(si
         for _ in range(3):
             assert http.get(site.address, "/orphan").status == 200
 
-        def zombies():
-            stats = [open(f"/proc/{pid}/stat").read() for pid in all_children(master)]
-            return [stat for stat in stats if stat.rsplit(")", 1)[1].split()[0] == "Z"]
+        def orphans():
+            return [pid for pid in processes.descendants(master) if processes.title(pid).startswith("sleep")]
 
-        until(lambda: "sleep" not in "".join(open(f"/proc/{pid}/stat").read() for pid in all_children(master)), 10, "orphans to be reaped")
-        assert not zombies()
+        until(lambda: not orphans() and not processes.unreaped(master), 10, "orphans to be reaped")
         os.kill(master, signal.SIGTERM)
         assert outer.wait(15) == 0
     finally:
@@ -233,8 +231,3 @@ def test_as_first_process_of_a_container_it_reaps_strangers_and_obeys_signals(si
                 processes.kill(pid)
             outer.kill()
             outer.wait()
-
-
-def all_children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as children:
-        return [int(child) for child in children.read().split()]

@@ -39,6 +39,11 @@ def children(pid):
     return [other for other in everybody() if alive(other) and parent(other) == pid]
 
 
+def unreaped(pid):
+    """Pids of the direct children that have ended and that `pid` has not waited for."""
+    return [other for other in everybody() if (stat := _stat(other)) and stat[0] == "Z" and stat[1] == pid]
+
+
 def descendants(pid):
     """Pids of all that run below `pid`."""
     found = []
