@@ -120,7 +120,7 @@ pub(crate) fn run(shared: &Shared) {
         since: clock::monotonic(),
         now: clock::monotonic(),
         quick: 0,
-        waited: None,
+        run: None,
     };
     while !watcher.step() {}
 }
@@ -135,8 +135,8 @@ struct Watcher<'a> {
     now: Duration,
     /// Ticks that are to be quick.
     quick: u32,
-    /// How long a leader in the application had waited for a processor by then, in its life.
-    waited: Option<Duration>,
+    /// How long a leader in the application had run by then, in its life.
+    run: Option<Duration>,
 }
 
 impl Watcher<'_> {
@@ -158,18 +158,19 @@ impl Watcher<'_> {
         self.now = clock::monotonic();
         if word != self.word {
             (self.word, self.since) = (word, self.now);
-            self.waited = if is_in_app(word) { thread::time_waited(self.leader()) } else { None };
+            self.run = if is_in_app(word) { thread::time_run(self.leader()) } else { None };
         }
         is_in_app(word) && self.unchanged() >= QUICK_TICK && !self.leader_awaits_processor()
     }
 
-    /// Whether the leader has mostly waited for a processor since, as on a busy machine every thread does every few
-    /// milliseconds: it is not stuck then, and who takes the lead from it takes its processor as well.
+    /// Whether the leader could run and mostly has not since: on a busy machine every thread waits for a processor every few
+    /// milliseconds. It is not stuck then, and who takes the lead from it takes its processor as well. (One that waited for
+    /// something else and has got it just now looks the same, and is looked at again.)
     fn leader_awaits_processor(&self) -> bool {
         let leader = self.leader();
-        let Some(before) = self.waited.filter(|_| thread::is_runnable(leader)) else { return false };
-        let waited = thread::time_waited(leader).unwrap_or(before).saturating_sub(before);
-        waited * 2 > self.unchanged()
+        let Some(before) = self.run.filter(|_| thread::is_runnable(leader)) else { return false };
+        let run = thread::time_run(leader).unwrap_or(before).saturating_sub(before);
+        run * 2 < self.unchanged()
     }
 
     /// The kernel's id of the thread that leads.
