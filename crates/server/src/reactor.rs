@@ -47,8 +47,6 @@ const TURNS: usize = 32;
 const BYTES_AT_ONCE: u64 = 2 * 1024 * 1024;
 /// What comes while requests are run one after the other is looked for after so long.
 const LONGEST_UNSEEN: Duration = Duration::from_millis(10);
-/// Places for connections that are made at once, at least.
-const MORE: usize = 64;
 /// Requests kept for reuse.
 const POOL: usize = 64;
 
@@ -75,7 +73,8 @@ pub(crate) struct Work {
 /// All that changes.
 pub(crate) struct Reactor {
     pub(crate) site: Arc<Site>,
-    pub(crate) connections: Slab<Connection>,
+    /// Each in a block of its own: a table that holds them itself is copied when it grows, and leaves holes of its former sizes.
+    pub(crate) connections: Slab<Box<Connection>>,
     pub(crate) ready: VecDeque<Work>,
     /// Complete requests that wait for the end of a pause.
     pub(crate) held: VecDeque<Work>,
@@ -411,12 +410,7 @@ impl Reactor {
         connection.records = settings.has_records().then(|| Box::new(Decoder::new(site.capacity)));
         connection.awaits_proxy =
             settings.protocol == Protocol::Http && site.http.proxy_protocol && connection.peer.trusted;
-        let count = self.connections.len();
-        if count == self.connections.capacity() {
-            // Twice as much, as vectors grow by themselves, would be empty for the greater part.
-            self.connections.reserve_exact((count / 8).max(MORE));
-        }
-        let slot = self.connections.insert(connection);
+        let slot = self.connections.insert(Box::new(connection));
         self.watch(slot);
         self.site.slot.add(Counter::Connections, 1);
         if let Some(fellows) = &self.site.fellows {
