@@ -7,7 +7,7 @@
 
 use crate::connection::Connection;
 use crate::fellows::{Fellow, Fellows};
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, WATCH};
 use crate::site::{Site, Token};
 use margrave_lifecycle::message::{Adopted, ToFellow, encode};
 use margrave_stats::scoreboard::Counter;
@@ -87,14 +87,16 @@ impl Reactor {
 
     /// Goes behind the others in the queue for new connections. `false` when there are no others: the poller, which looks
     /// anew at what is added to it, has not done so.
-    pub(crate) fn queue_up(&self, number: u16) -> bool {
+    pub(crate) fn queue_up(&mut self, number: u16) -> bool {
         let site = &self.site;
         if site.fellows.is_none() || !self.is_listening() {
             return false;
         }
         let listener = &site.listeners[usize::from(number)];
-        if site.poller.delete(&listener.fd).is_ok() && site.watch_listener(number, &listener.fd).is_err() {
-            site.log.say(format_args!("cannot watch a listener any more; others serve it"));
+        if site.poller.delete(&listener.fd).is_ok()
+            && let Err(error) = site.watch_listener(number, &listener.fd)
+        {
+            self.try_later(WATCH, &error);
         }
         true
     }

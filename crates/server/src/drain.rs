@@ -6,7 +6,7 @@
 use crate::Ending;
 use crate::connection::{Connection, Next, Peer, Phase};
 use crate::pace::Patience;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, WATCH};
 use margrave_lifecycle::message::{Adopted, ToWorker, decode, encode};
 use margrave_stats::scoreboard::{Counter, WorkerState};
 use margrave_sys::channel::Channel;
@@ -126,7 +126,7 @@ impl Reactor {
         if self.opened
             && let Err(error) = self.start_accepting()
         {
-            self.site.log.say(format_args!("cannot watch a listener: {error}"));
+            self.try_later(WATCH, &error);
         }
     }
 

@@ -200,38 +200,13 @@ fn restore(passed: &Passed, request: &mut Request) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::WorkerParts;
     use crate::fellows::Fellows;
-    use crate::role::Roles;
-    use crate::site::Site;
-    use margrave_config::Settings;
-    use margrave_stats::scoreboard::Layout;
-    use margrave_sys::channel::Channel;
-    use margrave_sys::shm::SharedWords;
-
-    fn first_of(fellows: &Arc<Fellows>) -> Reactor {
-        let layout = Layout { slots: 2, threads: 1, listeners: 1 };
-        let (scoreboard, _memory) = SharedWords::create(layout.words()).unwrap();
-        let site = Site::new(WorkerParts {
-            settings: Settings::default(),
-            listeners: Vec::new(),
-            control: Channel::pair().unwrap().0.into_fd(),
-            liveness: std::io::pipe().unwrap().0.into(),
-            adoption: Channel::pair().unwrap().0.into_fd(),
-            fellows: Some(Arc::clone(fellows)),
-            scoreboard,
-            layout,
-            slot: 1,
-            worker: 1,
-            watchdog: None,
-        });
-        Reactor::new(Arc::new(site.unwrap()), Roles::new(1, Arc::default()))
-    }
+    use crate::reactor::tests::reactor;
 
     #[test]
     fn an_offer_of_help_ends_when_the_worker_takes_nothing_new_whoever_hears_of_it() {
         let fellows = Arc::new(Fellows::new(2).unwrap().unwrap());
-        let mut reactor = first_of(&fellows);
+        let mut reactor = reactor(None, Some(Arc::clone(&fellows)));
         reactor.offer_help();
         assert_eq!(fellows.claim(2), None, "it takes nothing yet");
         reactor.start_accepting().unwrap();

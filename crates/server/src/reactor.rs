@@ -36,6 +36,10 @@ const ACCEPTS: usize = 4;
 const FOUND_ENOUGH: u8 = 2;
 /// Accepted connections wait this long before accepting is tried again when descriptors are exhausted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// And that is said so often.
+const COMPLAINT: Duration = Duration::from_secs(10);
+/// What cannot be done when a listener cannot be watched.
+pub(crate) const WATCH: &str = "watch a listener";
 /// How often connections and running requests are looked at for timeouts: the longest and the shortest time between.
 const SWEEP: Duration = Duration::from_millis(500);
 const QUICK_SWEEP: Duration = Duration::from_millis(50);
@@ -130,6 +134,8 @@ pub(crate) struct Reactor {
     /// The listeners are being watched.
     listening: bool,
     accept_again: Option<Duration>,
+    /// When it was said last that listeners fail.
+    complained: Option<Duration>,
 }
 
 impl Reactor {
@@ -172,6 +178,7 @@ impl Reactor {
             accepting: false,
             listening: false,
             accept_again: None,
+            complained: None,
         }
     }
 
@@ -190,12 +197,33 @@ impl Reactor {
     }
 
     fn watch_listeners(&mut self) -> io::Result<()> {
-        if !std::mem::replace(&mut self.listening, true) {
-            for (number, listener) in (0u16..).zip(&self.site.listeners) {
-                self.site.watch_listener(number, &listener.fd)?;
-            }
+        if self.listening {
+            return Ok(());
         }
-        Ok(())
+        self.listening = true;
+        let watched = (0u16..)
+            .zip(&self.site.listeners)
+            .try_for_each(|(number, listener)| self.site.watch_listener(number, &listener.fd));
+        if watched.is_err() {
+            // Those that are watched would be refused when it is tried again.
+            self.ignore_listeners();
+        }
+        watched
+    }
+
+    /// After something about the listeners has failed: leaves all of them to others for a moment.
+    pub(crate) fn try_later(&mut self, what: &str, error: &io::Error) {
+        if self.complained.is_none_or(|before| before + COMPLAINT <= self.now) {
+            let advice = if net::are_descriptors_used_up(error) {
+                "; raise the hard limit (LimitNOFILE= in systemd's unit, `ulimit -Hn` in a shell)"
+            } else {
+                ""
+            };
+            self.site.log.say(format_args!("cannot {what}: {error}; trying again{advice}"));
+            self.complained = Some(self.now);
+        }
+        self.stop_accepting();
+        self.accept_again = Some(self.now + ACCEPT_PAUSE);
     }
 
     fn ignore_listeners(&mut self) {
@@ -212,9 +240,10 @@ impl Reactor {
     /// die with this one. Files are the exception, which need no thread.
     pub(crate) fn listen_if(&mut self, thread_is_free: bool) {
         if thread_is_free || self.site.files.is_some() {
-            if self.accepting && !self.listening && self.watch_listeners().is_err() {
-                self.stop_accepting();
-                self.accept_again = Some(self.now + ACCEPT_PAUSE);
+            if self.accepting
+                && let Err(error) = self.watch_listeners()
+            {
+                self.try_later(WATCH, &error);
             }
         } else if self.listening {
             self.ignore_listeners();
@@ -392,9 +421,7 @@ impl Reactor {
     fn handle_accept_error(&mut self, error: &io::Error) -> bool {
         use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
         if !matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted) {
-            self.site.log.say(format_args!("cannot accept a connection: {error}; trying again"));
-            self.stop_accepting();
-            self.accept_again = Some(self.now + ACCEPT_PAUSE);
+            self.try_later("accept a connection", error);
         }
         error.kind() == WouldBlock
     }
@@ -577,8 +604,7 @@ impl Reactor {
         if self.accept_again.is_some_and(|again| again <= self.now) {
             self.accept_again = None;
             if let Err(error) = self.start_accepting() {
-                self.site.log.say(format_args!("cannot watch a listener: {error}; trying again"));
-                self.accept_again = Some(self.now + ACCEPT_PAUSE);
+                self.try_later(WATCH, &error);
             }
         }
         if self.next_sweep <= self.now {
@@ -637,5 +663,59 @@ impl Reactor {
             Phase::InApp if connection.is_awaited() => self.fail_live(slot, BodyFault::TooSlow),
             Phase::InApp | Phase::Queued | Phase::Held => {}
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::WorkerParts;
+    use crate::fellows::Fellows;
+    use margrave_config::Settings;
+    use margrave_config::settings::{Address, ListenerSettings};
+    use margrave_lifecycle::message::ListenerInfo;
+    use margrave_stats::scoreboard::Layout;
+    use margrave_sys::channel::Channel;
+    use margrave_sys::shm::SharedWords;
+
+    /// The reactor of worker 1, which has one thread.
+    pub(crate) fn reactor(listener: Option<OwnedFd>, fellows: Option<Arc<Fellows>>) -> Reactor {
+        let mut settings = Settings::default();
+        settings.listen.listeners.push(ListenerSettings {
+            protocol: Protocol::Http,
+            address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            option: "http-socket".into(),
+            origin: String::new(),
+        });
+        let layout = Layout { slots: 2, threads: 1, listeners: 1 };
+        let (scoreboard, _memory) = SharedWords::create(layout.words()).unwrap();
+        let site = Site::new(WorkerParts {
+            settings,
+            listeners: listener
+                .map(|fd| (ListenerInfo { index: 0, address: String::new() }, fd))
+                .into_iter()
+                .collect(),
+            control: Channel::pair().unwrap().0.into_fd(),
+            liveness: std::io::pipe().unwrap().0.into(),
+            adoption: Channel::pair().unwrap().0.into_fd(),
+            fellows,
+            scoreboard,
+            layout,
+            slot: 1,
+            worker: 1,
+            watchdog: None,
+        });
+        Reactor::new(Arc::new(site.unwrap()), Roles::new(1, Arc::default()))
+    }
+
+    #[test]
+    fn a_listener_that_cannot_be_watched_is_tried_again_each_time() {
+        // The kernel watches no directories.
+        let mut reactor = reactor(Some(std::fs::File::open("/").unwrap().into()), None);
+        assert!(reactor.start_accepting().is_err());
+        assert!(!reactor.is_listening());
+        reactor.try_later(WATCH, &io::ErrorKind::Other.into());
+        assert!(reactor.time_left().unwrap() <= ACCEPT_PAUSE);
+        assert!(reactor.start_accepting().is_err(), "it was tried again");
     }
 }
