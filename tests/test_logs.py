@@ -211,6 +211,11 @@ def test_log_ioerror_shows_clients_that_left(probe, address):
         link.recv(1000)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     server.wait_log("/many")
+    with connect(address) as link:
+        link.sendall(encode("POST", "/size?cut", [("Content-Length", "10"), ("Expect", "100-continue")]))
+        link.recv(1000)
+        link.shutdown(socket.SHUT_WR)
+    server.wait_log("/size.cut")
     assert "/one?x" not in server.log
 
 

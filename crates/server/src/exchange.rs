@@ -581,7 +581,7 @@ impl<'a> Exchange<'a> {
             pieces: self.pieces,
             via_file: self.via_file,
             failed_writes: self.gone,
-            failed_reads: false,
+            failed_reads: self.body_fault.is_some(),
             overdue: (right == Right::Forfeited).then_some(OVERDUE_STATUS),
         };
         self.measure(line.status(), times);
@@ -602,8 +602,12 @@ impl<'a> Exchange<'a> {
                 slot.record(listener, class, measure, micros);
             }
         }
-        if self.gone {
-            slot.thread(self.thread, ThreadWord::WriteErrors).fetch_add(1, Relaxed);
+        for (failed, word) in
+            [(self.gone, ThreadWord::WriteErrors), (self.body_fault.is_some(), ThreadWord::ReadErrors)]
+        {
+            if failed {
+                slot.thread(self.thread, word).fetch_add(1, Relaxed);
+            }
         }
     }
 

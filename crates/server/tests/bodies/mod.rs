@@ -2,6 +2,7 @@
 
 use crate::hello;
 use crate::worker::{Options, Worker, read_answer};
+use margrave_stats::scoreboard::ThreadWord;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -129,6 +130,8 @@ fn a_body_cut_while_the_application_reads_it_is_no_body() {
     assert!(answer.head.contains("Connection: close"), "{}", answer.head);
     hello(&worker);
     assert_eq!(worker.open_requests(), 0);
+    assert_eq!(worker.of_thread(ThreadWord::ReadErrors), 1);
+    assert_eq!(worker.of_thread(ThreadWord::WriteErrors), 0);
 }
 
 #[test]

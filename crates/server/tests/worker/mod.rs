@@ -225,6 +225,11 @@ impl Worker {
         line.unwrap().trim().parse().unwrap()
     }
 
+    /// A word of the first thread's.
+    pub fn of_thread(&self, word: ThreadWord) -> u64 {
+        self.slot().thread(0, word).load(Relaxed)
+    }
+
     /// What the threads that run requests have had of a processor so far.
     pub fn cpu_time(&self) -> Duration {
         let time = |thread| {
