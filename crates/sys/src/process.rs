@@ -264,14 +264,18 @@ pub fn set_niceness(niceness: i32) -> io::Result<()> {
     Ok(rustix::process::setpriority_process(None, niceness)?)
 }
 
-/// Keeps this process to some processors: `count` of them, from `first` on, counted around.
+/// Keeps this process to some of the processors that it may use: `count` of them, from the `first` of those on, counted
+/// around. Their numbers.
 ///
 /// # Errors
 /// When the system refuses.
 pub fn pin(first: usize, count: usize) -> io::Result<Vec<usize>> {
-    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let chosen: Vec<usize> = (0..count.min(all)).map(|offset| (first + offset) % all).collect();
-    let mut set = rustix::thread::CpuSet::new();
+    use rustix::thread::CpuSet;
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect();
+    let chosen: Vec<usize> =
+        (0..count.min(all.len())).map(|offset| all[(first + offset) % all.len()]).collect();
+    let mut set = CpuSet::new();
     chosen.iter().for_each(|processor| set.set(*processor));
     rustix::thread::sched_setaffinity(None, &set)?;
     Ok(chosen)
@@ -593,5 +597,17 @@ mod tests {
         assert!(resident > 0 && space >= resident);
         let (unique, proportional) = shares_of(id()).unwrap();
         assert!(unique > 0 && proportional >= unique);
+    }
+
+    #[test]
+    fn a_process_is_pinned_to_processors_that_it_may_use() {
+        let all = rustix::thread::sched_getaffinity(None).unwrap();
+        let last = (0..rustix::thread::CpuSet::MAX_CPU).rfind(|one| all.is_set(*one)).unwrap();
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(last);
+        rustix::thread::sched_setaffinity(None, &only).unwrap();
+        for first in 0..3 {
+            assert_eq!(pin(first, 2).unwrap(), [last]);
+        }
     }
 }
