@@ -83,7 +83,7 @@ impl Reactor {
         let mut bytes = std::mem::take(&mut self.batch.bytes);
         let mut start = 0;
         for Held { slot, generation, end } in answers.drain(..) {
-            if self.connections.get(slot).is_some_and(|found| found.generation == generation) {
+            if self.connections.find(slot, generation).is_some() {
                 self.send_answer(slot, &bytes[start..end]);
             }
             start = end;

@@ -8,8 +8,10 @@ use margrave_sys::net::PeerAddress;
 use margrave_wire::BodyDecoder;
 use margrave_wire::Request;
 use margrave_wire::fastcgi;
+use slab::Slab;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -89,6 +91,38 @@ pub(crate) struct Connection {
     pub(crate) asks_for_head: bool,
     /// Set when the connection broke while a thread works for it.
     pub(crate) gone: Arc<AtomicBool>,
+}
+
+/// The connections of a worker by their slots, which are used again: what belongs to one names its generation as well.
+///
+/// Each has a block of its own: a table that holds them itself is copied when it grows, and leaves holes of its former sizes.
+#[derive(Debug, Default)]
+pub(crate) struct Connections(Slab<Box<Connection>>);
+
+impl Connections {
+    /// The one in a slot, if it is still the one that is meant.
+    pub(crate) fn find(&self, slot: usize, generation: u32) -> Option<&Connection> {
+        self.0.get(slot).map(Box::as_ref).filter(|found| found.generation == generation)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn find_mut(&mut self, slot: usize, generation: u32) -> Option<&mut Connection> {
+        self.0.get_mut(slot).map(Box::as_mut).filter(|found| found.generation == generation)
+    }
+}
+
+impl Deref for Connections {
+    type Target = Slab<Box<Connection>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Connections {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 /// A request whose body has not arrived completely.

@@ -118,8 +118,7 @@ impl Reactor {
     }
 
     fn answer_overdue(&mut self, slot: usize, generation: u32, forfeit: Forfeit) {
-        let Some(connection) = self.connections.get_mut(slot).filter(|found| found.generation == generation)
-        else {
+        let Some(connection) = self.connections.find_mut(slot, generation) else {
             return;
         };
         if connection.phase != Phase::InApp {

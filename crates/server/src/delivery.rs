@@ -40,7 +40,7 @@ impl Reactor {
     /// Takes bytes that the socket did not take. Gives the bytes now buffered, or `None` when the client has gone.
     pub(crate) fn leave(&mut self, slot: usize, generation: u32, rest: Rest<'_>) -> Option<usize> {
         let patience = self.write_patience();
-        let connection = self.connections.get_mut(slot).filter(|found| found.generation == generation)?;
+        let connection = self.connections.find_mut(slot, generation)?;
         if connection.output.is_empty() {
             connection.deadline = connection.output.advance(margrave_sys::clock::monotonic(), 0, patience);
         }
@@ -58,15 +58,13 @@ impl Reactor {
         }
         // The edge that says "writable" may have passed before the bytes were here: try once more.
         self.flush(slot);
-        let connection = self.connections.get(slot).filter(|found| found.generation == generation)?;
+        let connection = self.connections.find(slot, generation)?;
         (!connection.gone.load(Relaxed)).then(|| connection.output.buffered())
     }
 
     /// A thread takes the request; from here on it alone writes to the connection.
     pub(crate) fn enter_app(&mut self, work: &Work) {
-        if let Some(connection) =
-            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
-        {
+        if let Some(connection) = self.connections.find_mut(work.slot, work.generation) {
             connection.phase = Phase::InApp;
             connection.deadline = Duration::MAX;
         }
@@ -74,15 +72,14 @@ impl Reactor {
 
     /// Bytes in memory that a running request's client has not taken; `None` when it has gone.
     pub(crate) fn owed(&self, work: &Work) -> Option<usize> {
-        let connection =
-            self.connections.get(work.slot).filter(|found| found.generation == work.generation)?;
+        let connection = self.connections.find(work.slot, work.generation)?;
         let lost = connection.phase != Phase::InApp || connection.gone.load(Relaxed);
         (!lost).then(|| connection.output.buffered())
     }
 
     /// Nothing is owed to a running request's client, in memory or in files.
     pub(crate) fn owes_nothing(&self, work: &Work) -> bool {
-        let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
+        let connection = self.connections.find(work.slot, work.generation);
         connection.is_some_and(|found| found.output.is_empty())
     }
 
@@ -93,7 +90,7 @@ impl Reactor {
 
     /// Parts of files are owed to a running request's client.
     pub(crate) fn owes_files(&self, work: &Work) -> bool {
-        self.connections.get(work.slot).is_some_and(|found| found.output.has_files())
+        self.connections.find(work.slot, work.generation).is_some_and(|found| found.output.has_files())
     }
 
     /// Takes what a running request's client has not taken out of memory. `None` when the client has gone.
@@ -123,9 +120,7 @@ impl Reactor {
         self.site.slot.counter(Counter::InFlight).fetch_sub(1, Relaxed);
         let next = if work.is_live { self.settle_live(work, next) } else { next };
         let slot = work.slot;
-        let Some(connection) =
-            self.connections.get_mut(slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(slot, work.generation) else {
             return;
         };
         // Given up in the meantime (deadline passed): the answer is not the thread's any more.

@@ -184,7 +184,7 @@ impl Reactor {
 
     fn shorten_patience(&mut self) {
         let latest = self.now + LAST_PATIENCE;
-        for (_, connection) in &mut self.connections {
+        for (_, connection) in self.connections.iter_mut() {
             let waits_for_client = !matches!(connection.phase, Phase::Queued | Phase::InApp | Phase::Held);
             if waits_for_client || connection.is_awaited() || !connection.output.is_empty() {
                 connection.deadline = connection.deadline.min(latest);

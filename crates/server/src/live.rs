@@ -153,7 +153,7 @@ impl Reactor {
         self.live = self.live.saturating_sub(1);
         while self.may_go_live() {
             let Some((slot, generation)) = self.awaiting.pop_front() else { return };
-            let connection = self.connections.get_mut(slot).filter(|found| found.generation == generation);
+            let connection = self.connections.find_mut(slot, generation);
             if let Some(partial) = connection.and_then(|found| found.partial.take()) {
                 self.go_live(slot, *partial, false);
             }
@@ -214,9 +214,7 @@ impl Reactor {
     /// What has arrived of a running request's body since its thread last asked.
     pub(crate) fn take_arrived(&mut self, work: &Work) -> Arrived {
         let slot = work.slot;
-        let Some(connection) =
-            self.connections.get_mut(slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(slot, work.generation) else {
             return Arrived::Failed(BodyFault::Gone);
         };
         if connection.phase != Phase::InApp || connection.gone.load(Relaxed) {
@@ -239,9 +237,7 @@ impl Reactor {
     /// Tells a client that waits for it to go on, as its thread asks for its body. Says whether bytes are left to be
     /// sent before the thread's own.
     pub(crate) fn say_continue(&mut self, work: &Work, head_sent: bool) -> bool {
-        let Some(connection) =
-            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(work.slot, work.generation) else {
             return false;
         };
         let Some(inflow) = &mut connection.inflow else { return false };
@@ -268,9 +264,7 @@ impl Reactor {
     pub(crate) fn await_arrival(&mut self, work: &Work, head_sent: bool) -> bool {
         let now = clock::monotonic();
         let patience = self.body_patience();
-        let Some(connection) =
-            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(work.slot, work.generation) else {
             return false;
         };
         let Some(inflow) = &mut connection.inflow else { return false };
@@ -283,9 +277,7 @@ impl Reactor {
     /// The thread does not wait any more. Says whether bytes are left to be sent before its own.
     pub(crate) fn arrival_over(&mut self, work: &Work) -> bool {
         let (now, patience) = (clock::monotonic(), self.write_patience());
-        let Some(connection) =
-            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(work.slot, work.generation) else {
             return false;
         };
         let owes = !connection.output.is_empty();
@@ -302,7 +294,7 @@ impl Reactor {
     /// The answer begins while the body is under way: whether the connection has to end with it.
     pub(crate) fn must_close(&self, work: &Work) -> bool {
         let limit = self.site.http.drain_limit;
-        let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
+        let connection = self.connections.find(work.slot, work.generation);
         let Some(inflow) = connection.and_then(|found| found.inflow.as_ref()) else { return true };
         match inflow.state {
             State::Complete => false,
@@ -314,9 +306,7 @@ impl Reactor {
     /// The thread's part of an answer is complete: what is to become of the rest of the body, and so of the connection.
     pub(crate) fn settle_live(&mut self, work: &Work, next: Next) -> Next {
         self.end_live();
-        let Some(connection) =
-            self.connections.get_mut(work.slot).filter(|found| found.generation == work.generation)
-        else {
+        let Some(connection) = self.connections.find_mut(work.slot, work.generation) else {
             return next;
         };
         let Some(inflow) = &mut connection.inflow else { return next };

@@ -55,7 +55,7 @@ impl Reactor {
     }
 
     fn can_be_sent(&self, work: &Work) -> bool {
-        let connection = self.connections.get(work.slot).filter(|found| found.generation == work.generation);
+        let connection = self.connections.find(work.slot, work.generation);
         let size =
             work.request.vars_bytes().1 + usize::try_from(work.body.len()).unwrap_or(usize::MAX).min(LARGEST);
         !work.is_live

@@ -6,7 +6,7 @@
 use crate::balance::Recent;
 use crate::batch::Batch;
 use crate::body::Body;
-use crate::connection::{Connection, Peer, Phase};
+use crate::connection::{Connection, Connections, Peer, Phase};
 use crate::drain::Drain;
 use crate::live::BodyFault;
 use crate::role::{Role, Roles};
@@ -18,7 +18,6 @@ use margrave_sys::poller::{Events, Ready};
 use margrave_sys::{clock, net, process};
 use margrave_wire::Request;
 use margrave_wire::fastcgi::Decoder;
-use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -77,8 +76,7 @@ pub(crate) struct Work {
 /// All that changes.
 pub(crate) struct Reactor {
     pub(crate) site: Arc<Site>,
-    /// Each in a block of its own: a table that holds them itself is copied when it grows, and leaves holes of its former sizes.
-    pub(crate) connections: Slab<Box<Connection>>,
+    pub(crate) connections: Connections,
     pub(crate) ready: VecDeque<Work>,
     /// Complete requests that wait for the end of a pause.
     pub(crate) held: VecDeque<Work>,
@@ -143,7 +141,7 @@ impl Reactor {
         let files = Memory::new(site.files.as_ref().map_or(0, StaticFiles::memory_limit));
         Self {
             site,
-            connections: Slab::new(),
+            connections: Connections::default(),
             ready: VecDeque::new(),
             held: VecDeque::new(),
             paused: false,
@@ -342,8 +340,7 @@ impl Reactor {
     }
 
     fn handle_connection(&mut self, slot: usize, generation: u32, ready: Ready) {
-        let Some(connection) = self.connections.get_mut(slot).filter(|found| found.generation == generation)
-        else {
+        let Some(connection) = self.connections.find_mut(slot, generation) else {
             return;
         };
         connection.readable |= ready.readable;
@@ -473,7 +470,7 @@ impl Reactor {
         self.send_held();
         for index in 0..self.unwatched.len() {
             let (slot, generation, looked) = self.unwatched[index];
-            let found = self.connections.get_mut(slot).filter(|found| found.generation == generation);
+            let found = self.connections.find_mut(slot, generation);
             if let Some(connection) = found.filter(|found| found.phase == Phase::Reading && looked < self.now)
             {
                 connection.readable = true;
@@ -485,9 +482,8 @@ impl Reactor {
 
     pub(crate) fn watch_new(&mut self) {
         while let Some((slot, generation, _)) = self.unwatched.pop() {
-            let found = self.connections.get_mut(slot);
-            let Some(connection) = found.filter(|found| found.generation == generation && !found.watched)
-            else {
+            let found = self.connections.find_mut(slot, generation);
+            let Some(connection) = found.filter(|found| !found.watched) else {
                 continue;
             };
             let token = Token::Connection { slot: u32::try_from(slot).unwrap_or(u32::MAX), generation };
