@@ -5,7 +5,7 @@
 //! liveness: at end of file it goes; workers have a pipe of their own for that.
 
 use crate::error::Error;
-use crate::ffi::{descriptor::take_inherited, fork::fork_interpreter, gil};
+use crate::ffi::{fork::fork_interpreter, gil};
 use crate::hooks::{self, HookResult};
 use crate::uwsgi::apps::AppBoard;
 use crate::uwsgi::instance::{self, Instance, Place, Shared};
@@ -18,7 +18,7 @@ use margrave_lifecycle::message::{
 use margrave_server::{Fellows, WorkerParts};
 use margrave_stats::scoreboard::Layout;
 use margrave_sys::channel::Channel;
-use margrave_sys::child::{kill, open_pidfd, reap, wait_readable};
+use margrave_sys::child::{kill, open_pidfd, reap, take_inherited, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
 use margrave_sys::process;

@@ -6,6 +6,7 @@ use rustix::net::sockopt;
 use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The variables that tell of the sockets; not for our children.
 pub const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
@@ -23,17 +24,21 @@ pub struct Activated {
 }
 
 impl Activated {
-    /// The sockets that the environment promises to this process. To be called once: it takes the descriptors.
+    /// The sockets that the environment promises to this process. It takes the descriptors: a second call finds none.
     #[must_use]
     pub fn from_environment() -> Self {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
         if number("LISTEN_PID") != Some(crate::process::id()) {
             return Self::default();
         }
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Self::default();
+        }
         let count = number("LISTEN_FDS").unwrap_or(0).clamp(0, MOST);
         let sockets = (FIRST..FIRST + count).filter_map(|number| {
-            // SAFETY: `fcntl` takes any number; the descriptor becomes ours only if it is open, and the manager has
-            // opened it for this process, in which nothing else knows it.
+            // SAFETY: `fcntl` takes any number; the descriptor becomes ours only if it is open, the manager has
+            // opened it for this process, in which nothing else knows it, and it becomes ours once.
             let fd = unsafe {
                 if libc::fcntl(number, libc::F_GETFD) < 0 {
                     return None;

@@ -4,7 +4,6 @@
 //! because PyO3 offers no safe form: fork with its hooks, thread states, Latin-1 text, functions made
 //! at run time. Everything that decides anything is one floor up, in safe code.
 
-pub mod descriptor;
 pub mod fork;
 pub mod function;
 pub mod gil;
