@@ -204,10 +204,13 @@ fn the_watcher_stands_by_unwoken_while_requests_are_few() {
     let mut other = worker.connect();
     ask_now_and_then(&mut other);
     assert_eq!(read_answer(&mut client).status, 200);
-    let before = worker.watchers_pauses();
-    (0..4).for_each(|_| ask_now_and_then(&mut other));
-    let pauses = worker.watchers_pauses() - before;
-    assert!(pauses < 100, "{pauses} pauses of the watcher during 200 requests");
+    // A leader that waits for a processor wakes it, too: on a busy machine some tries are needed.
+    let stands_by = (0..10).any(|_| {
+        let before = worker.watchers_pauses();
+        (0..2).for_each(|_| ask_now_and_then(&mut other));
+        worker.watchers_pauses() - before < 25
+    });
+    assert!(stands_by, "it was woken for more than a quarter of the requests, ten times");
 }
 
 #[test]
