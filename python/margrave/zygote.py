@@ -126,6 +126,7 @@ def load_all(zygote, settings):
         LOADED.extend(loader.load_configured(settings))
         loader.set_aliases(python["post_aliases"], "post-pymodule-alias")
     preload.prepare(settings, LOADED)
+    zygote.prepare()
     if not lazy:
         hooks.run(zygote, "post-app")
         loader.change_directory(settings)

@@ -79,18 +79,20 @@ impl Worker {
             row.counter(counter).store(value, Relaxed);
         }
     }
+}
 
-    fn facts(&self, core: usize) -> Facts {
-        let process = &self.instance.settings.process;
-        Facts {
-            multithread: process.threads > 1,
-            multiprocess: process.workers > 1,
-            core,
-            version: COMPATIBLE,
-            node: self.instance.host_name.clone().into_bytes(),
-            file_wrapper: self.instance.settings.python.file_wrapper,
-            ports: self.instance.ports.clone(),
-        }
+/// What environs of a thread say about the server.
+#[must_use]
+pub fn facts(instance: &Instance, core: usize) -> Facts {
+    let process = &instance.settings.process;
+    Facts {
+        multithread: process.threads > 1,
+        multiprocess: process.workers > 1,
+        core,
+        version: COMPATIBLE,
+        node: instance.host_name.clone().into_bytes(),
+        file_wrapper: instance.settings.python.file_wrapper,
+        ports: instance.ports.clone(),
     }
 }
 
@@ -202,7 +204,7 @@ impl Worker {
         let lanes = Arc::clone(&self.lanes);
         let lane = lanes.get(thread).ok_or(Error::Order("more threads than `threads` says"))?;
         lane.serve(current_ident(py));
-        let bridge = Bridge::new(py, plan, &self.facts(thread))?;
+        let bridge = Bridge::new(py, plan, &facts(self.instance, thread))?;
         let ending = gil::released(py, |state| {
             let mut executor = WsgiExecutor::new(state, bridge, lane);
             let ending = server.run_thread(thread, &mut executor);

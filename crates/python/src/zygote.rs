@@ -9,7 +9,8 @@ use crate::ffi::{fork::fork_interpreter, gil};
 use crate::hooks::{self, HookResult};
 use crate::uwsgi::apps::AppBoard;
 use crate::uwsgi::instance::{self, Instance, Place, Shared};
-use crate::worker::Worker;
+use crate::worker::{Worker, facts};
+use crate::wsgi::executor;
 use margrave_config::Settings;
 use margrave_config::settings::Address;
 use margrave_lifecycle::message::{
@@ -136,6 +137,11 @@ impl Zygote {
     /// Puts the `uwsgi` module into `sys.modules`.
     fn install_uwsgi(&self, py: Python<'_>) -> PyResult<()> {
         crate::uwsgi::install(py, self.instance)
+    }
+
+    /// Makes names and types that every worker would make for itself.
+    fn prepare(&self, py: Python<'_>) -> PyResult<()> {
+        executor::prepare(py, &facts(self.instance, 0))
     }
 
     /// Tells the master that forks may come.

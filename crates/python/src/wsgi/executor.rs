@@ -108,6 +108,17 @@ impl<'t> WsgiExecutor<'t> {
     }
 }
 
+/// Makes the names and types that every worker's [`Bridge`] uses, before the fork; they are kept.
+///
+/// # Errors
+/// When an object cannot be made.
+pub fn prepare(py: Python<'_>, facts: &Facts) -> PyResult<()> {
+    let errors = py.import("sys")?.getattr("stderr")?;
+    std::mem::forget(EnvironBuilder::new(py, facts, &errors)?);
+    std::mem::forget(Handles::new(py)?);
+    Ok(())
+}
+
 impl Bridge {
     /// Makes everything that requests need.
     ///
