@@ -231,3 +231,11 @@ def test_as_first_process_of_a_container_it_reaps_strangers_and_obeys_signals(si
                 processes.kill(pid)
             outer.kill()
             outer.wait()
+
+
+def test_a_body_that_cannot_be_stored_is_answered_500_and_the_log_says_what_to_do(tmp_path, address, serve):
+    (tmp_path / "app.py").write_text(APP)
+    server = serve("--http-socket", address, "--wsgi-file", "app.py", env={"TMPDIR": "/nowhere"}, serving=address)
+    assert http.request(address, "POST", "/", body=b"x" * (8 << 20)).status == 500
+    server.wait_log("cannot store a request body: .* in /nowhere; free space there, or set TMPDIR to another directory")
+    assert http.request(address, "POST", "/", body=b"small").status == 200

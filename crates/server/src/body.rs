@@ -5,6 +5,7 @@
 //! is dropped.
 
 use margrave_wire::BodyLength;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -167,6 +168,21 @@ impl Read for Body {
         };
         self.position += count as u64;
         Ok(count)
+    }
+}
+
+/// Why something cannot be kept in a temporary file, and what to do.
+pub(crate) struct NoStore<'a>(pub(crate) &'a io::Error);
+
+impl fmt::Display for NoStore<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = std::env::temp_dir();
+        write!(
+            formatter,
+            "{} in {}; free space there, or set TMPDIR to another directory",
+            self.0,
+            place.display()
+        )
     }
 }
 

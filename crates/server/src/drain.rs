@@ -73,7 +73,9 @@ impl Reactor {
                         // Without it the old file goes on, which is better than nothing.
                         let _ = margrave_sys::process::redirect_output(output);
                     }),
-                    Err(error) => self.site.log.say(format_args!("from the master: {error}")),
+                    Err(error) => self.site.log.say(format_args!(
+                        "the master has sent what this version does not know: {error}; restart the instance"
+                    )),
                 },
                 Ok(None) => return self.handle_master_gone(),
                 Err(_) => return,

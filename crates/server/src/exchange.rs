@@ -3,7 +3,7 @@
 //! The thread sends by itself what the socket takes at once; the rest goes to the reactor. It waits for a client
 //! only in [`Exchange::wait_drained`], when more is owed than `write_buffer` allows.
 
-use crate::body::Body;
+use crate::body::{Body, NoStore};
 use crate::connection::Next;
 use crate::date::with_date;
 use crate::deadline::OVERDUE_STATUS;
@@ -336,7 +336,7 @@ impl<'a> Exchange<'a> {
     fn store_arrived(&mut self, bytes: Vec<u8>, last: bool) -> Result<(), BodyFault> {
         let http = &self.shared.site.http;
         if let Err(error) = self.work.body.push_late(bytes, http.body_memory, http.body_file) {
-            self.shared.site.log.say(format_args!("cannot store a request body: {error}"));
+            self.shared.site.log.say(format_args!("cannot store a request body: {}", NoStore(&error)));
             self.body_fault = Some(BodyFault::Lost);
             return Err(BodyFault::Lost);
         }

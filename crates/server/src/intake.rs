@@ -1,6 +1,6 @@
 //! Reading: bytes from a connection become requests in the ready queue, or a refusal.
 
-use crate::body::Body;
+use crate::body::{Body, NoStore};
 use crate::connection::{Next, Partial, Phase};
 use crate::date::with_date;
 use crate::live::BodyFault;
@@ -314,7 +314,9 @@ impl Reactor {
             }
             Err(BodyFailure::Store(error)) => {
                 self.recycle(partial.request);
-                self.site.log.say(format_args!("cannot store a request body: {error}; answered 500"));
+                self.site
+                    .log
+                    .say(format_args!("cannot store a request body: {}; answered 500", NoStore(&error)));
                 self.refuse_with(slot, 500);
             }
         }

@@ -210,8 +210,7 @@ impl RequestLog {
         }
     }
 
-    /// The address to show: with `log-x-forwarded-for` what a trusted proxy says, in `Forwarded` if not
-    /// there.
+    /// The address to show: with `log-x-forwarded-for` what a trusted proxy says there, else in `Forwarded`.
     fn client<'a>(&self, request: &'a Request) -> &'a [u8] {
         let direct = request.var(Known::RemoteAddr).unwrap_or_default();
         if !self.settings.x_forwarded_for || !request.is_trusted() {

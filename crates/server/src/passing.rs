@@ -134,7 +134,9 @@ impl Reactor {
             match decode(&packet[..length]) {
                 Ok(ToFellow::Request(passed)) => self.take_over(*passed, fd),
                 Ok(ToFellow::Connection(adopted)) => self.adopt(adopted, fd),
-                Err(error) => self.site.log.say(format_args!("from another worker: {error}")),
+                Err(error) => self.site.log.say(format_args!(
+                    "another worker has sent what this version does not know: {error}; restart the instance"
+                )),
             }
         }
         ARRIVALS

@@ -388,7 +388,7 @@ impl Reactor {
         waits
     }
 
-    /// Accepts up to `most` connections that wait on a listener; [`Self::resume`] reads from them. `true` when that were all.
+    /// Accepts up to `most` connections that wait on a listener; [`Self::resume`] reads from them. `true` when those were all.
     pub(crate) fn accept(&mut self, number: u16, most: usize) -> bool {
         let site = Arc::clone(&self.site);
         let Some(listener) = site.listeners.get(usize::from(number)) else { return true };

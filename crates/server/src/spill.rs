@@ -3,6 +3,7 @@
 //! It frees the thread: an application may then produce up to `write-file-limit` bytes more than its client takes
 //! instead of waiting. Written by the application's thread, without the reactor's lock; sent by the reactor.
 
+use crate::body::NoStore;
 use crate::delivery::Rest;
 use crate::log::RequestLog;
 use crate::output::Unsent;
@@ -43,7 +44,7 @@ impl Spill {
         match self.write(&unsent) {
             Ok(file) => Rest::File { file, offset, length: self.end - offset },
             Err(error) => {
-                log.say(format_args!("cannot keep an answer in a file for a slow client: {error}"));
+                log.say(format_args!("cannot keep an answer for a slow client: {}", NoStore(&error)));
                 self.limit = 0;
                 Rest::Unsent(unsent)
             }

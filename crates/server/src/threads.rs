@@ -191,8 +191,8 @@ impl Server {
     /// Serves on this thread until the worker ends. Entered and left detached.
     pub fn run_thread(&self, thread: usize, executor: &mut dyn Executor) -> Ending {
         self.shared.lock().roles.register_thread(thread, std::thread::current());
-        let lane = self.shared.site.slot.thread(thread, ThreadWord::Tid);
-        lane.store(margrave_sys::thread::id(), Relaxed);
+        let id = self.shared.site.slot.thread(thread, ThreadWord::Tid);
+        id.store(margrave_sys::thread::id(), Relaxed);
         ThreadLoop {
             shared: &self.shared,
             thread,

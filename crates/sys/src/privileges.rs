@@ -148,7 +148,7 @@ impl Identity {
             }
         }
         if let Some((gid, (_, name))) = gid.zip(self.group.as_ref()) {
-            // SAFETY: a plain system call on a number.
+            // SAFETY: it takes a number.
             if unsafe { libc::setgid(gid) } != 0 {
                 return Err(refused("gid", name));
             }
@@ -158,7 +158,7 @@ impl Identity {
             rustix::thread::set_keep_capabilities(true).map_err(|error| self.capability_error(error))?;
         }
         if let Some((uid, (_, name))) = uid.zip(self.user.as_ref()) {
-            // SAFETY: a plain system call on a number.
+            // SAFETY: it takes a number.
             if unsafe { libc::setuid(uid) } != 0 {
                 return Err(refused("uid", name));
             }

@@ -175,9 +175,9 @@ fn command(program: &Program<'_>) -> io::Result<Command> {
     }
     let inherited: Vec<RawFd> = program.inherited.iter().map(AsRawFd::as_raw_fd).collect();
     let traits = program.traits.clone();
-    // SAFETY: between fork and exec the closure makes only async-signal-safe calls (sigprocmask, fcntl, setrlimit and
-    // those that change the user) and touches no lock; it allocates only for the text of an error, after which there is
-    // no exec. The numbers stay open because `program` borrows their owners until the command has run.
+    // SAFETY: between fork and exec the closure makes only system calls (sigprocmask, fcntl, setrlimit and those that change
+    // the user, which the C library makes for all threads under a lock: fork has freed it, and there is one thread);
+    // it allocates only for the text of an error, after which there is no exec. The numbers stay open because `program` borrows their owners until the command has run.
     unsafe {
         command.pre_exec(move || {
             crate::signal::unblock_all()?;

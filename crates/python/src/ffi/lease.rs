@@ -140,8 +140,8 @@ impl<S> Lease<S> {
             return Err(LeaseError::Ended);
         }
         // SAFETY: non-null means that `grant` runs and holds the only reference to the exchange, without using it;
-        // `grant` cannot return before `busy` is cleared; `_borrowed` is of this lease and makes this the only borrower of exchange and state;
-        // `body` is generic over the lifetime and can keep nothing.
+        // `grant` cannot return before `busy` is cleared; `_borrowed` is of this lease and makes this the only borrower of
+        // exchange and state; `body` is generic over the lifetime and can keep nothing.
         let (exchange, state) = unsafe { (&mut *exchange, &mut *self.state.get()) };
         Ok(body(exchange, state))
     }

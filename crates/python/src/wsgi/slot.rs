@@ -165,8 +165,8 @@ fn start(exchange: &mut Exchange<'_>, state: &mut State, known: Option<u64>) -> 
 }
 
 /// Sends body bytes, the head before them if it is still here. Waits, detached from the interpreter, while more is
-/// buffered than the bound allows. `known` is the length of the whole body where all of it exists. An empty block sends nothing and asks for nothing: PEP 3333 lets an iterable give
-/// empty blocks before it calls `start_response`.
+/// buffered than the bound allows. `known` is the length of the whole body where all of it exists. An empty block sends
+/// nothing and asks for nothing: PEP 3333 lets an iterable give empty blocks before it calls `start_response`.
 ///
 /// # Errors
 /// See [`SendFailure`].
