@@ -63,6 +63,10 @@ class Steady:
     idle: int = 0
     main = "cpu_us"
 
+    def lasts(self, seconds):
+        """How long there is load, where others have so many seconds; `None` where time is not what ends it."""
+        return seconds
+
     def take(self, start, seconds, number):
         del number
         with start(self.load.path) as session:
@@ -112,6 +116,9 @@ class Tail:
     stretch: int = 3
     main = "p99_ms"
 
+    def lasts(self, seconds):
+        return seconds * self.stretch
+
     def take(self, start, seconds, number):
         with start("/") as session:
             warm_up(session, "/")
@@ -120,7 +127,7 @@ class Tail:
             before = cpu_seconds(session.pid)
             options = {
                 "rate": self.rate,
-                "seconds": seconds * self.stretch,
+                "seconds": self.lasts(seconds),
                 "connections": self.connections,
                 "seed": seed_of(number),
             }
@@ -148,10 +155,13 @@ class Ideal:
     servers: int
     main = "p90_ms"
 
+    def lasts(self, seconds):
+        return self.tail.lasts(seconds)
+
     def take(self, start, seconds, number):
         del start
         tail = self.tail
-        found = ideal.latencies(tail.rate, seconds * tail.stretch, self.servers, slow_share=tail.slow_share, seed=seed_of(number))
+        found = ideal.latencies(tail.rate, self.lasts(seconds), self.servers, slow_share=tail.slow_share, seed=seed_of(number))
         fast = percentiles(found)
         return {name: fast[name] for name in ("p50_ms", "p90_ms", "p99_ms", "max_ms")}
 
@@ -169,6 +179,10 @@ class Memory:
     connections: int = 4
     main = "pss_mib"
 
+    def lasts(self, seconds):
+        """So many requests, however long they take."""
+        del seconds
+
     def take(self, start, seconds, number):
         del seconds, number
         with start("/") as session:
@@ -181,6 +195,10 @@ class ColdStart:
     """Time from the start of the command to its first answer."""
 
     main = "start_ms"
+
+    def lasts(self, seconds):
+        """Nothing but the start."""
+        del seconds
 
     def take(self, start, seconds, number):
         del seconds, number
@@ -197,13 +215,16 @@ class Growth:
     size: int
     main = "growth_mib"
 
+    def lasts(self, seconds):
+        """The largest bodies need their time even on a busy machine."""
+        return max(seconds, 1 + self.size // 30_000_000)
+
     def take(self, start, seconds, number):
         del number
         with start("/1") as session:
             warm_up(session, "/1")
             before, small = cpu_seconds(session.pid), peak_memory(session.pid)
-            # The largest bodies need their time even on a busy machine.
-            answered = self.load.run(session.port, max(seconds, 1 + self.size // 30_000_000))
+            answered = self.load.run(session.port, self.lasts(seconds))
             spent = cpu_seconds(session.pid) - before
             grown = peak_memory(session.pid) - small
         megabytes = answered.requests * self.size / 1e6

@@ -70,8 +70,7 @@ class Runner:
 
             if entry.work.static:
                 time.sleep(SETTLED)
-            measure = entry.measure or scenario.measure
-            return measure.take(start, max(self.seconds, scenario.seconds), number)
+            return measure_of(scenario, entry).take(start, seconds_of(scenario, self.seconds), number)
 
     @contextlib.contextmanager
     def session(self, scenario, entry, folder, path, interval):
@@ -157,8 +156,24 @@ def run(scenarios, tools, rounds, seconds, only=()):
         yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out
 
 
+def measure_of(scenario, entry):
+    return entry.measure or scenario.measure
+
+
+def seconds_of(scenario, seconds):
+    return max(seconds, scenario.seconds)
+
+
 def rounds_of(scenario, rounds):
     return min(rounds, CURVE_ROUNDS) if scenario.axis else rounds
+
+
+def method(scenario, rounds, seconds):
+    """What a scenario makes of the rounds and seconds that were asked for: rounds, and the shortest and the longest load."""
+    lengths = [measure_of(scenario, entry).lasts(seconds_of(scenario, seconds)) for entry in scenario.entries]
+    lengths = [length for length in lengths if length is not None]
+    used = {"seconds": min(lengths), "seconds_at_most": max(lengths)} if lengths else {}
+    return {"rounds": rounds_of(scenario, rounds), **used}
 
 
 class Progress:
