@@ -79,7 +79,7 @@ class Answered:
 
 
 class NothingAnswered(Exception):
-    """No request was answered, so that there is nothing to count."""
+    """No request was answered, or none by one of the workers, so that there is nothing to count."""
 
 
 def _read_wrk(said, cpu_seconds):

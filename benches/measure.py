@@ -47,6 +47,8 @@ class Session:
     folder: pathlib.Path
     # A front server's process.
     front: int | None = None
+    # Processes that are to serve.
+    workers: int = 1
 
 
 def warm_up(session, path, requests=WARM_UP, connections=1):
@@ -95,11 +97,16 @@ class Steady:
         if session.front:
             figures["front_us"] = (cpu_seconds(session.front) - front_before) / answered.requests * 1e6
             figures["both_us"] = figures["cpu_us"] + figures["front_us"]
-        if answered.tally:
-            counts = sorted(answered.tally.values())
-            figures["unevenness"] = counts[-1] / counts[0]
-            figures["answering"] = len(counts)
+        if self.load.tally:
+            figures["unevenness"] = unevenness(answered.tally, session.workers)
         return figures
+
+
+def unevenness(tally, workers):
+    """Answers of the busiest worker for each of the least busy one. One that got nothing to do makes it no number."""
+    if len(tally) < workers:
+        raise clients.NothingAnswered(f"of {workers} workers {workers - len(tally)} got no request in one of the rounds")
+    return max(tally.values()) / min(tally.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +194,7 @@ class Memory:
         del seconds, number
         with start("/") as session:
             warm_up(session, "/", self.requests, self.connections)
-            return {"pss_mib": proportional_memory(session.pid) / 2**20, "processes": len(list(tree(session.pid)))}
+            return {"pss_mib": proportional_memory(session.pid) / 2**20}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Runner:
                 server = stack.enter_context(
                     running(command, lambda: answers(place.port, path), folder, core=core, interval=interval)
                 )
-                yield Session(place.port, server.pid, folder)
+                yield Session(place.port, server.pid, folder, workers=work.processes)
                 return
             server = stack.enter_context(running(command, place.socket.exists, folder, core=core))
             front = peers.Place(folder / "front", free_port())
@@ -102,7 +102,7 @@ class Runner:
                     core=CLIENT_CORE,
                 )
             )
-            yield Session(front.port, server.pid, folder, front=nginx.pid)
+            yield Session(front.port, server.pid, folder, front=nginx.pid, workers=work.processes)
 
 
 def prepare_files(folder):
@@ -150,7 +150,8 @@ def run(scenarios, tools, rounds, seconds, only=()):
                         # One broken server must not cost the figures of all others; it is named, loudly.
                         progress.clear()
                         print(f"*** {scenario.name}: {entry.name.upper()} CANNOT BE MEASURED: {reason}", file=sys.stderr)
-                        left_out[entry.name] = f"could not be measured ({type(reason).__name__})"
+                        said = reason if isinstance(reason, NothingAnswered) else type(reason).__name__
+                        left_out[entry.name] = f"could not be measured ({said})"
                         del figures[entry.name]
         progress.clear()
         yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out
