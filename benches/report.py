@@ -56,8 +56,7 @@ def table(scenario, rows):
     for name, taken in rows.items():
         found = [one[main] for one in taken]
         mine = rows.get(ours.get(name), rows.get("margrave", []))
-        pairs = [their[main] / my[main] for their, my in zip(taken, mine) if my.get(main)]
-        ratio = f"{statistics.median(pairs):.2f}" if pairs else ""
+        ratio = ratio_to(taken, mine, main)
         spread = f"{number(main, min(found))}…{number(main, max(found))}"
         cells = [name, number(main, statistics.median(found)), spread, ratio]
         for other in others:
@@ -66,6 +65,12 @@ def table(scenario, rows):
             cells.append(number(other, figure))
         lines.append(cells)
     return header, lines
+
+
+def ratio_to(taken, mine, metric):
+    """The median of the ratios to our row within a round."""
+    pairs = [their[metric] / my[metric] for their, my in zip(taken, mine) if my.get(metric)]
+    return f"{statistics.median(pairs):.2f}" if pairs else ""
 
 
 def number(metric, value):
