@@ -3,6 +3,8 @@
 CPU time is the scheduler's count for the server's whole process tree; a front server is counted apart.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 import resource

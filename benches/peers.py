@@ -1,5 +1,7 @@
 """How each server is told to do the same work. A builder gives a command line; a peer that is missing says so."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import pathlib
