@@ -119,7 +119,7 @@ BENCH_PEERS := bjoern granian fastpysgi waitress gunicorn
 bench: install
 	@tools/peers.sh $(REAL_PYTHON) $(PEERS) $(SITE)/requirements.txt examples/flask-app/requirements.txt $(BENCH_PEERS)
 	@$(BIN)/python -m benches $(SCENARIO) --margrave $(BIN)/margrave --peers $(PEERS)/bin --rounds $(ROUNDS) --duration $(DURATION) \
-	    $(SERVERS:%=--only %) $(if $(FREE_THREADED),--free-threaded $(FREE_THREADED)) $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md)
+	    $(SERVERS:%=--only %) $(if $(FREE_THREADED),--free-threaded $(FREE_THREADED)) $(if $(OUT),--out $(OUT)) $(if $(filter docs/benchmarks,$(OUT)),--document docs/performance.md --document README.md)
 
 # Instructions of a hello request by function, for .run/instructions.json; needs valgrind, and a build of its own (see the module).
 instructions: tools

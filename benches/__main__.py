@@ -55,18 +55,18 @@ def main():
             chosen.margrave.absolute(), chosen.peers.absolute(), build_floor(pathlib.Path(folder)), free_threaded
         )
         about = {"machine": machine.describe(), "versions": peers.versions(tools)}
-        about["method"] = {"rounds": chosen.rounds, "seconds": chosen.duration}
         print(machine.sentence(about), flush=True)
         for scenario, rows, left_out in rounds.run(wanted, tools, chosen.rounds, chosen.duration, chosen.only):
-            show(scenario, rows, left_out)
+            method = rounds.method(scenario, chosen.rounds, chosen.duration)
+            show(scenario, rows, left_out, method)
             if chosen.out and rows:
-                documents.write(chosen.out, scenario, rows, left_out, about)
+                documents.write(chosen.out, scenario, rows, left_out, {**about, "method": method})
     for page in chosen.document:
         documents.fill(page, chosen.out)
 
 
-def show(scenario, rows, left_out):
-    print(f"\n== {scenario.name}: {scenario.title}")
+def show(scenario, rows, left_out, method):
+    print(f"\n== {scenario.name}: {scenario.title}; {machine.turns(method)}")
     if rows:
         print("\n".join(report.plain(*report.table(scenario, rows))))
     for line in report.remarks(scenario, rows, left_out):

@@ -6,6 +6,16 @@ import re
 from . import machine, plot, report, scenarios
 
 KNOWN = {scenario.name: scenario for scenario in scenarios.SCENARIOS}
+# How servers are called in the README.md, and the scenarios of its columns.
+README = {
+    "margrave": "Margrave",
+    "bjoern": "bjoern",
+    "FastPySGI": "FastPySGI",
+    "granian": "granian",
+    "uWSGI": "uWSGI {version}, `http11-socket`",
+    "gunicorn": "gunicorn, gthread",
+}
+README_COLUMNS = ("hello", "connections", "django")
 # Rows of the summary: what a request costs, alike on all servers.
 SUMMARY = ("hello", "body10k", "connections", "post16k", "django", "sleep", "static", "nginx")
 
@@ -23,14 +33,14 @@ def fill(page, folder):
 
     def section(match):
         name = match.group(1)
-        if name == "summary":
-            text = "\n".join(summary(folder))
+        if name in PARTS:
+            text = "\n".join(PARTS[name](folder))
         elif (path := folder / f"{name}.json").exists():
             content = json.loads(path.read_text())
             text = "\n".join(profile(content) if name == "profile" else table(KNOWN[name], content, folder.name))
         else:
             return match.group(0)
-        return f"<!-- bench {name} -->\n{text}\n<!-- end -->"
+        return f"<!-- bench {name} -->\n{text}\n<!-- end -->" if text else match.group(0)
 
     text = page.read_text()
     page.write_text(re.sub(r"<!-- bench ([\w-]+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL))
@@ -57,6 +67,33 @@ def summary(folder):
             found = report.medians(json.loads(path.read_text())["rows"], "cpu_us")
             cells = [report.number("cpu_us", found.get(server)) for server in [*servers, "nginx"]]
             yield f"| {KNOWN[name].title} | **{cells[0]}** | " + " | ".join(cells[1:]) + " |"
+
+
+def readme(folder):
+    """The README.md's few figures: hello with its ratios, new connections, Django."""
+    paths = [folder / f"{name}.json" for name in README_COLUMNS]
+    if not all(path.exists() for path in paths):
+        return
+    contents = [json.loads(path.read_text()) for path in paths]
+    hello, costs = contents[0], [report.medians(content["rows"], "cpu_us") for content in contents]
+    yield "| server | µs per request | / Margrave | new connections | Django |\n|---|---:|---:|---:|---:|"
+    for server, title in README.items():
+        if server in costs[0]:
+            title = title.format(version=hello["versions"].get(server, ""))
+            ratio = report.ratio_to(hello["rows"][server], hello["rows"].get("margrave", []), "cpu_us")
+            first, *others = [brief(found.get(server)) for found in costs]
+            yield f"| {f'**{title}**' if server == 'margrave' else title} | {first} | {ratio} | {' | '.join(others)} |"
+    if scenarios.FLOOR in costs[0]:
+        yield f"\nA loop in C that answers a constant takes {brief(costs[0][scenarios.FLOOR])}."
+
+
+def brief(micros):
+    """One decimal, and none from a hundred on."""
+    return "-" if micros is None else f"{micros:.1f}" if micros < 100 else f"{micros:,.0f}"
+
+
+# Parts of a page that are made of several scenarios.
+PARTS = {"summary": summary, "readme": readme}
 
 
 def profile(content):

@@ -14,6 +14,8 @@ import sys
 from .processes import CLIENT_CORE, pin
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Seconds after which an answer counts as failed.
+TIMEOUT = 20
 MILLIS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -34,7 +36,7 @@ class Wrk:
 
     def run(self, port, seconds):
         """What was answered in so many seconds."""
-        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", "20s", "--latency"]
+        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", f"{TIMEOUT}s", "--latency"]
         if self.body:
             command += ["-s", HERE / "wrk/post.lua"]
         if self.tally:
@@ -68,7 +70,7 @@ class Answered:
     seconds: float
     p50_ms: float
     p99_ms: float
-    # Broken connections, and answers that were no success.
+    # Connections that were refused or broke, answers that were no success, and those that took longer than the timeout.
     failed: int
     # Requests by answer body.
     tally: dict
@@ -77,7 +79,7 @@ class Answered:
 
 
 class NothingAnswered(Exception):
-    """No request was answered, so that there is nothing to count."""
+    """No request was answered, or none by one of the workers, so that there is nothing to count."""
 
 
 def _read_wrk(said, cpu_seconds):
@@ -85,9 +87,8 @@ def _read_wrk(said, cpu_seconds):
     if requests == "0":
         raise NothingAnswered("no request was answered in the time given")
     percentile = {key: float(value) * MILLIS[unit] for key, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\b", said)}
-    # The fourth of the socket errors are timeouts: connections that a server with one thread has not come to yet.
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
-    failed = sum(map(int, errors.groups()[:3])) if errors else 0
+    failed = sum(map(int, errors.groups())) if errors else 0
     other = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     return Answered(
         requests=int(requests),

@@ -27,15 +27,23 @@ def describe():
 
 
 def sentence(about):
-    """The same for people."""
-    machine, method = about["machine"], about["method"]
-    rounds = "one round" if method["rounds"] == 1 else f"{method['rounds']} rounds"
+    """The same for people, with how it was measured where that is known."""
+    machine, method = about["machine"], f"{turns(about['method'])}; " if "method" in about else ""
     kind = "virtual cores" if machine["is_virtual"] else "cores"
     versions = ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items(), key=lambda one: one[0].lower()))
     return (
         f"{machine['date']}; {machine['cpu']}, {machine['cores']} {kind}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"{machine['python']}, load {machine['load_at_start']} before the run; {rounds} of {method['seconds']} s; {versions}"
+        f"{machine['python']}, load {machine['load_at_start']} before the run; {method}{versions}"
     )
+
+
+def turns(method):
+    """Rounds and their length: `2 rounds of 1 to 4 s`. A round that no clock ends has none."""
+    rounds = "one round" if method["rounds"] == 1 else f"{method['rounds']} rounds"
+    if "seconds" not in method:
+        return rounds
+    least, most = method["seconds"], method.get("seconds_at_most", method["seconds"])
+    return f"{rounds} of {least} s" if least == most else f"{rounds} of {least} to {most} s"
 
 
 def _lines(path):

@@ -3,6 +3,8 @@
 CPU time is the scheduler's count for the server's whole process tree; a front server is counted apart.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 import resource
@@ -47,6 +49,8 @@ class Session:
     folder: pathlib.Path
     # A front server's process.
     front: int | None = None
+    # Processes that are to serve.
+    workers: int = 1
 
 
 def warm_up(session, path, requests=WARM_UP, connections=1):
@@ -62,6 +66,10 @@ class Steady:
     # Keep-alive connections that wait beside those that ask.
     idle: int = 0
     main = "cpu_us"
+
+    def lasts(self, seconds):
+        """How long there is load, where others have so many seconds; `None` where time is not what ends it."""
+        return seconds
 
     def take(self, start, seconds, number):
         del number
@@ -91,11 +99,16 @@ class Steady:
         if session.front:
             figures["front_us"] = (cpu_seconds(session.front) - front_before) / answered.requests * 1e6
             figures["both_us"] = figures["cpu_us"] + figures["front_us"]
-        if answered.tally:
-            counts = sorted(answered.tally.values())
-            figures["unevenness"] = counts[-1] / counts[0]
-            figures["answering"] = len(counts)
+        if self.load.tally:
+            figures["unevenness"] = unevenness(answered.tally, session.workers)
         return figures
+
+
+def unevenness(tally, workers):
+    """Answers of the busiest worker for each of the least busy one. One that got nothing to do makes it no number."""
+    if len(tally) < workers:
+        raise clients.NothingAnswered(f"of {workers} workers {workers - len(tally)} got no request in one of the rounds")
+    return max(tally.values()) / min(tally.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +125,9 @@ class Tail:
     stretch: int = 3
     main = "p99_ms"
 
+    def lasts(self, seconds):
+        return seconds * self.stretch
+
     def take(self, start, seconds, number):
         with start("/") as session:
             warm_up(session, "/")
@@ -120,7 +136,7 @@ class Tail:
             before = cpu_seconds(session.pid)
             options = {
                 "rate": self.rate,
-                "seconds": seconds * self.stretch,
+                "seconds": self.lasts(seconds),
                 "connections": self.connections,
                 "seed": seed_of(number),
             }
@@ -148,10 +164,13 @@ class Ideal:
     servers: int
     main = "p90_ms"
 
+    def lasts(self, seconds):
+        return self.tail.lasts(seconds)
+
     def take(self, start, seconds, number):
         del start
         tail = self.tail
-        found = ideal.latencies(tail.rate, seconds * tail.stretch, self.servers, slow_share=tail.slow_share, seed=seed_of(number))
+        found = ideal.latencies(tail.rate, self.lasts(seconds), self.servers, slow_share=tail.slow_share, seed=seed_of(number))
         fast = percentiles(found)
         return {name: fast[name] for name in ("p50_ms", "p90_ms", "p99_ms", "max_ms")}
 
@@ -169,11 +188,15 @@ class Memory:
     connections: int = 4
     main = "pss_mib"
 
+    def lasts(self, seconds):
+        """So many requests, however long they take."""
+        del seconds
+
     def take(self, start, seconds, number):
         del seconds, number
         with start("/") as session:
             warm_up(session, "/", self.requests, self.connections)
-            return {"pss_mib": proportional_memory(session.pid) / 2**20, "processes": len(list(tree(session.pid)))}
+            return {"pss_mib": proportional_memory(session.pid) / 2**20}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +204,10 @@ class ColdStart:
     """Time from the start of the command to its first answer."""
 
     main = "start_ms"
+
+    def lasts(self, seconds):
+        """Nothing but the start."""
+        del seconds
 
     def take(self, start, seconds, number):
         del seconds, number
@@ -197,13 +224,16 @@ class Growth:
     size: int
     main = "growth_mib"
 
+    def lasts(self, seconds):
+        """The largest bodies need their time even on a busy machine."""
+        return max(seconds, 1 + self.size // 30_000_000)
+
     def take(self, start, seconds, number):
         del number
         with start("/1") as session:
             warm_up(session, "/1")
             before, small = cpu_seconds(session.pid), peak_memory(session.pid)
-            # The largest bodies need their time even on a busy machine.
-            answered = self.load.run(session.port, max(seconds, 1 + self.size // 30_000_000))
+            answered = self.load.run(session.port, self.lasts(seconds))
             spent = cpu_seconds(session.pid) - before
             grown = peak_memory(session.pid) - small
         megabytes = answered.requests * self.size / 1e6

@@ -1,5 +1,7 @@
 """How each server is told to do the same work. A builder gives a command line; a peer that is missing says so."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import pathlib
@@ -94,7 +96,9 @@ def uwsgi(tools, work, place):
         command += ["--threads", threads]
     command += ["--req-logger", f"file:{place.log}"] if work.log else ["--disable-logging"]
     if work.static:
-        command += ["--static-map", f"/static={place.static}"]
+        # It sends head and content of a file apart: without this, the second waits for the acknowledgement of the first, 40 ms.
+        # Elsewhere it would win nothing and cost a system call for each request.
+        command += ["--static-map", f"/static={place.static}", "--tcp-nodelay"]
     return command
 
 

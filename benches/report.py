@@ -5,7 +5,11 @@ import statistics
 from .measure import METRICS
 
 # Who takes part without being compared.
-NO_PEERS = ("margrave", "floor", "ideal")
+NO_PEERS = ("margrave", "margrave free-threaded", "floor", "ideal")
+# A peer is said to be ahead in these, beside what its table is about, if it is by more than a share of our figure. A steady
+# rate is the client's doing: tails have none.
+AHEAD_IN = ("cpu_us", "rate", "p99_ms")
+AHEAD_BY = 0.05
 
 
 def main_metric(scenario):
@@ -52,8 +56,7 @@ def table(scenario, rows):
     for name, taken in rows.items():
         found = [one[main] for one in taken]
         mine = rows.get(ours.get(name), rows.get("margrave", []))
-        pairs = [their[main] / my[main] for their, my in zip(taken, mine) if my.get(main)]
-        ratio = f"{statistics.median(pairs):.2f}" if pairs else ""
+        ratio = ratio_to(taken, mine, main)
         spread = f"{number(main, min(found))}…{number(main, max(found))}"
         cells = [name, number(main, statistics.median(found)), spread, ratio]
         for other in others:
@@ -64,8 +67,15 @@ def table(scenario, rows):
     return header, lines
 
 
+def ratio_to(taken, mine, metric):
+    """The median of the ratios to our row within a round."""
+    pairs = [their[metric] / my[metric] for their, my in zip(taken, mine) if my.get(metric)]
+    return f"{statistics.median(pairs):.2f}" if pairs else ""
+
+
 def number(metric, value):
-    return "-" if value is None else f"{value:,.{METRICS[metric][1]}f}"
+    """With as many digits as the metric deserves; thousands need no fractions."""
+    return "-" if value is None else f"{value:,.{METRICS[metric][1] if abs(value) < 1000 else 0}f}"
 
 
 def plain(header, lines):
@@ -117,17 +127,24 @@ def targets(scenario, rows):
 
 
 def who_is_ahead(scenario, rows):
-    """Says plainly which peers beat Margrave in the main metric."""
+    """Says plainly which peers beat Margrave, and in what."""
     main = main_metric(scenario)
-    found = medians(rows, main)
+    found = {metric: medians(rows, metric) for metric in (main, *(one for one in AHEAD_IN if one != main))}
     ours = counterparts(scenario)
     for entry in scenario.entries:
-        theirs, mine = found.get(entry.name), found.get(ours[entry.name])
-        if entry.peer in NO_PEERS or theirs is None or mine is None:
-            continue
-        if theirs > mine if is_better_higher(main) else theirs < mine:
-            figures = f"{number(main, theirs)} against {number(main, mine)} {METRICS[main][0]}"
-            yield f"{entry.name} is ahead of {ours[entry.name]}: {figures}"
+        leads = []
+        for metric, known in found.items():
+            theirs, mine = known.get(entry.name), known.get(ours[entry.name])
+            if entry.peer not in NO_PEERS and theirs is not None and mine is not None and is_ahead(metric, theirs, mine):
+                leads.append(f"{number(metric, theirs)} against {number(metric, mine)} {METRICS[metric][0]}")
+        if leads:
+            yield f"{entry.name} is ahead of {ours[entry.name]}: {', '.join(leads)}"
+
+
+def is_ahead(metric, theirs, mine):
+    """Whether a peer's figure is better than ours by enough to be told, and to be seen in the digits that are shown."""
+    is_better = theirs > mine * (1 + AHEAD_BY) if is_better_higher(metric) else theirs < mine * (1 - AHEAD_BY)
+    return is_better and number(metric, theirs) != number(metric, mine)
 
 
 def remarks(scenario, rows, left_out):

@@ -70,8 +70,7 @@ class Runner:
 
             if entry.work.static:
                 time.sleep(SETTLED)
-            measure = entry.measure or scenario.measure
-            return measure.take(start, max(self.seconds, scenario.seconds), number)
+            return measure_of(scenario, entry).take(start, seconds_of(scenario, self.seconds), number)
 
     @contextlib.contextmanager
     def session(self, scenario, entry, folder, path, interval):
@@ -88,7 +87,7 @@ class Runner:
                 server = stack.enter_context(
                     running(command, lambda: answers(place.port, path), folder, core=core, interval=interval)
                 )
-                yield Session(place.port, server.pid, folder)
+                yield Session(place.port, server.pid, folder, workers=work.processes)
                 return
             server = stack.enter_context(running(command, place.socket.exists, folder, core=core))
             front = peers.Place(folder / "front", free_port())
@@ -103,7 +102,7 @@ class Runner:
                     core=CLIENT_CORE,
                 )
             )
-            yield Session(front.port, server.pid, folder, front=nginx.pid)
+            yield Session(front.port, server.pid, folder, front=nginx.pid, workers=work.processes)
 
 
 def prepare_files(folder):
@@ -151,14 +150,31 @@ def run(scenarios, tools, rounds, seconds, only=()):
                         # One broken server must not cost the figures of all others; it is named, loudly.
                         progress.clear()
                         print(f"*** {scenario.name}: {entry.name.upper()} CANNOT BE MEASURED: {reason}", file=sys.stderr)
-                        left_out[entry.name] = f"could not be measured ({type(reason).__name__})"
+                        said = reason if isinstance(reason, NothingAnswered) else type(reason).__name__
+                        left_out[entry.name] = f"could not be measured ({said})"
                         del figures[entry.name]
         progress.clear()
         yield scenario, {name: rows for name, rows in figures.items() if rows}, left_out
 
 
+def measure_of(scenario, entry):
+    return entry.measure or scenario.measure
+
+
+def seconds_of(scenario, seconds):
+    return max(seconds, scenario.seconds)
+
+
 def rounds_of(scenario, rounds):
     return min(rounds, CURVE_ROUNDS) if scenario.axis else rounds
+
+
+def method(scenario, rounds, seconds):
+    """What a scenario makes of the rounds and seconds that were asked for: rounds, and the shortest and the longest load."""
+    lengths = [measure_of(scenario, entry).lasts(seconds_of(scenario, seconds)) for entry in scenario.entries]
+    lengths = [length for length in lengths if length is not None]
+    used = {"seconds": min(lengths), "seconds_at_most": max(lengths)} if lengths else {}
+    return {"rounds": rounds_of(scenario, rounds), **used}
 
 
 class Progress:

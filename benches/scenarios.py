@@ -1,5 +1,7 @@
 """What is measured: one row a scenario, with who takes part and what is aimed at."""
 
+from __future__ import annotations
+
 import dataclasses
 
 from .load import Wrk
