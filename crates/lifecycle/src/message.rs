@@ -125,7 +125,8 @@ pub struct LoadFailure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToWorker {
     /// Stop accepting, finish what is in flight, then exit 0. Descriptor, if `adopt`: the send end of the
-    /// adoption socket of the generation that takes over; idle connections go there.
+    /// adoption socket of the generation that takes over; idle connections go there. Said again, when that generation leaves
+    /// as well, it names another one and changes nothing else.
     Drain {
         /// Longest time to take, milliseconds.
         mercy_ms: u64,

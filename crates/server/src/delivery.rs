@@ -228,11 +228,13 @@ impl Reactor {
         }
         connection.phase = Phase::Reading;
         connection.deadline = self.now + keepalive;
+        // What was read while the request ran may have been the end of what the client sends; it can be read again.
+        connection.readable |= connection.hangup;
         if !connection.input.is_empty() || connection.readable {
             self.resumed.push_back(slot);
         } else if let Some(drain) = &self.drain {
             match drain.passing() {
-                Passing::Possible => self.pass(slot),
+                Passing::Possible => _ = self.pass(slot),
                 Passing::Impossible => self.close(slot),
             }
         }

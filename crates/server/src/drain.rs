@@ -12,6 +12,7 @@ use margrave_stats::scoreboard::{Counter, WorkerState};
 use margrave_sys::channel::Channel;
 use margrave_sys::net;
 use margrave_wire::{Known, Request};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +22,8 @@ use std::time::Duration;
 const FIRST_BYTES: Duration = Duration::from_secs(1);
 /// Silence allowed to a client in the middle of a request or an answer, once the worker is to end.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// Heirs whose queue is full have read some of it after so long.
+const PASS_AGAIN: Duration = Duration::from_millis(5);
 /// Connections accepted at the end from each listener's backlog: without and with others who could take them.
 const BACKLOG: usize = 4096;
 const LAST_ACCEPTS: usize = 64;
@@ -38,6 +41,8 @@ pub(crate) struct Drain {
     fresh_until: Duration,
     /// Where idle connections go.
     heirs: Option<Arc<Channel>>,
+    /// When to go on passing connections: there was no room for them.
+    pub(crate) pass_again: Option<Duration>,
 }
 
 /// Whether a draining worker's idle connections can go elsewhere.
@@ -61,7 +66,11 @@ impl Reactor {
                 Ok(Some((length, descriptors))) => match decode(&packet[..length]) {
                     Ok(ToWorker::Drain { mercy_ms, .. }) => {
                         let heirs = descriptors.into_iter().next().map(|fd| Arc::new(Channel::from(fd)));
-                        self.begin_drain(Duration::from_millis(mercy_ms), heirs);
+                        if self.drain.is_some() {
+                            self.change_heirs(heirs);
+                        } else {
+                            self.begin_drain(Duration::from_millis(mercy_ms), heirs);
+                        }
                     }
                     Ok(ToWorker::Stop) => self.roles.end(Ending::Stopped),
                     Ok(ToWorker::Pause(pause)) => self.pause(pause),
@@ -150,10 +159,20 @@ impl Reactor {
         if let Some(heirs) = &heirs {
             let _ = heirs.set_nonblocking();
         }
-        self.drain = Some(Drain { deadline: self.now + mercy, fresh_until: self.now + FIRST_BYTES, heirs });
+        let fresh_until = self.now + FIRST_BYTES;
+        self.drain = Some(Drain { deadline: self.now + mercy, fresh_until, heirs, pass_again: None });
         self.shorten_patience();
         self.settle_idle();
         self.continue_drain();
+    }
+
+    /// Those that were to get the connections leave as well: others do.
+    fn change_heirs(&mut self, heirs: Option<Arc<Channel>>) {
+        let (Some(drain), Some(heirs)) = (&mut self.drain, heirs) else { return };
+        let _ = heirs.set_nonblocking();
+        drain.heirs = Some(heirs);
+        self.site.closing.store(false, Relaxed);
+        self.settle_idle();
     }
 
     /// A listener that woke this worker has woken nobody else, and where nobody takes over, all that waits in the
@@ -206,7 +225,9 @@ impl Reactor {
                     .map(|(slot, _)| slot)
                     .collect();
                 for slot in slots {
-                    self.pass(slot);
+                    if !self.pass(slot) {
+                        return;
+                    }
                 }
             }
             None => {}
@@ -215,9 +236,13 @@ impl Reactor {
 
     /// Ends the worker once nothing is left, or at the deadline.
     pub(crate) fn continue_drain(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        if drain.pass_again.take_if(|again| *again <= self.now).is_some() {
+            self.settle_idle();
+        }
         let Some(drain) = &self.drain else { return };
         let (deadline, fresh_until) = (drain.deadline, drain.fresh_until);
-        if self.now >= fresh_until {
+        if self.now >= fresh_until && drain.pass_again.is_none() {
             // What could not be passed, and what has been silent since it was accepted, had its time.
             self.close_where(|found| found.phase == Phase::Reading && found.is_quiet());
         }
@@ -238,20 +263,32 @@ impl Reactor {
         }
     }
 
-    /// Gives a connection between two requests to the next generation, with what was read of the next request.
-    pub(crate) fn pass(&mut self, slot: usize) {
-        let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.clone()) else { return };
+    /// Gives a connection between two requests to the next generation, with what was read of the next request. `false` when
+    /// the others cannot be passed now either.
+    pub(crate) fn pass(&mut self, slot: usize) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
+        let Some(heirs) = self.drain.as_ref().and_then(|drain| drain.heirs.clone()) else { return false };
         let connection = &self.connections[slot];
         if connection.input.len() > MAX_INPUT || !connection.can_be_passed() {
-            return;
+            return true;
         }
-        // One that their queue has no room for is answered once more here, with `Connection: close`.
-        let moved = self.move_connection(slot, |adopted, fd| {
-            encode(adopted).is_ok_and(|packet| heirs.send(&packet, &[fd]).is_ok())
+        let mut failure = None;
+        self.move_connection(slot, |adopted, fd| {
+            let Ok(packet) = encode(adopted) else { return false };
+            failure = heirs.send(&packet, &[fd]).err();
+            failure.is_none()
         });
-        if !moved {
+        let (Some(error), Some(drain)) = (failure, &mut self.drain) else { return true };
+        if matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset) {
+            // The heirs leave, too. The master names others; where there are none, the connection is answered once more here,
+            // with `Connection: close`.
             self.site.closing.store(true, Relaxed);
+            drain.fresh_until = drain.fresh_until.max(self.now + FIRST_BYTES);
+        } else {
+            // There are more connections than their queue, or the kernel, takes at once.
+            drain.pass_again = Some(self.now + PASS_AGAIN);
         }
+        false
     }
 
     /// Moves a connection between two requests to another process, by `send`. `false` when it stays.

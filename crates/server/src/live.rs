@@ -109,6 +109,12 @@ impl Connection {
 }
 
 impl Reactor {
+    /// A client that asks first may be told to go on by the application. The only thread is not to wait for one that then
+    /// takes its time: the reactor tells it, and reads ahead.
+    pub(crate) fn may_leave_continue(&self) -> bool {
+        self.site.lanes.len() > 1 && self.may_go_live()
+    }
+
     /// Another application may be made to wait for its client.
     pub(crate) fn may_go_live(&self) -> bool {
         self.live < (self.site.lanes.len() / 2).max(1)

@@ -590,7 +590,7 @@ impl Reactor {
 
     fn next_duty(&self, sweeps: bool) -> Option<Duration> {
         let sweep = sweeps.then_some(self.next_sweep);
-        let drain = self.drain.as_ref().map(|drain| drain.deadline);
+        let drain = self.drain.as_ref().map(|drain| drain.pass_again.unwrap_or(drain.deadline));
         let help = (self.help_until > self.now).then_some(self.help_until);
         let next = [sweep, self.accept_again, drain, help].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.now))

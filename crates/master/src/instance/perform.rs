@@ -97,6 +97,14 @@ impl Instance {
                 && !(stays && self.workers.iter().any(reads))
             {
                 own.adoption.end_sending();
+                if adoption.is_some() {
+                    // Those that have left before it, and are not done, pass their connections to who comes after it.
+                    let before = |(other, found): &(&ForkId, &Worker)| **other != id && found.leaving;
+                    self.workers
+                        .iter()
+                        .filter(before)
+                        .for_each(|(_, found)| send(found, &message, &descriptors));
+                }
             }
             send(worker, &message, &descriptors);
         }
