@@ -28,6 +28,8 @@ pub(crate) struct Output {
     sent: u64,
     /// Begun when there was something to take.
     pace: Option<Pace>,
+    /// What the kernel held when the socket took no more, or when it was asked last.
+    queued: Option<u32>,
 }
 
 /// What was in memory at the end of an output, taken out of it.
@@ -94,6 +96,14 @@ impl Output {
     /// The client has taken bytes, or is to take the first ones; says when it is too late with the next ones.
     pub(crate) fn advance(&mut self, now: Duration, taken: u64, patience: Patience) -> Duration {
         self.pace.get_or_insert(Pace::begin(now)).advance(now, taken, patience)
+    }
+
+    /// Whether the client has taken some of what the kernel holds, since the socket took no more or this was asked last. A
+    /// socket says that there is room again only when a third is free, for which a slow client takes many seconds.
+    pub(crate) fn is_taken(&mut self, connection: BorrowedFd<'_>) -> bool {
+        let queued = net::queued(connection).ok();
+        let before = std::mem::replace(&mut self.queued, queued);
+        queued.zip(before).is_some_and(|(now, before)| now < before)
     }
 
     /// Adds bytes behind what is owed.
@@ -193,7 +203,10 @@ impl Output {
             };
             match result {
                 Ok(count) => self.sent += count as u64,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.queued = net::queued(connection).ok();
+                    return Ok(false);
+                }
                 Err(error) => return Err(error),
             }
         }

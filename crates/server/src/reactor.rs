@@ -20,7 +20,7 @@ use margrave_wire::Request;
 use margrave_wire::fastcgi::Decoder;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -649,7 +649,16 @@ impl Reactor {
     }
 
     fn handle_timeout(&mut self, slot: usize) {
+        let (now, patience) = (self.now, self.write_patience());
         let Some(connection) = self.connections.get_mut(slot) else { return };
+        let takes_answer =
+            matches!(connection.phase, Phase::Writing(_) | Phase::InApp) && !connection.output.is_empty();
+        if takes_answer && connection.output.is_taken(connection.fd.as_fd()) {
+            connection.deadline = connection.output.advance(now, 0, patience);
+            if connection.deadline > now {
+                return;
+            }
+        }
         match connection.phase {
             Phase::Reading if connection.is_quiet() => self.close(slot),
             Phase::Reading | Phase::Body => self.refuse_silence(slot),

@@ -356,6 +356,20 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, PeerAddress)> {
     }
 }
 
+/// Bytes that a connection's kernel buffer holds for a peer that has not taken them: not acknowledged ones of TCP, or not read
+/// ones with what the kernel needs to keep them.
+///
+/// # Errors
+/// When the descriptor is no socket.
+pub fn queued(connection: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the pointer is to a number of ours, which the call fills.
+    if unsafe { libc::ioctl(connection.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(bytes.unsigned_abs())
+}
+
 /// Whether an error of [`accept`] says that this process has no descriptor left.
 #[must_use]
 pub fn are_descriptors_used_up(error: &io::Error) -> bool {

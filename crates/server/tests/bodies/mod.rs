@@ -39,13 +39,24 @@ fn a_client_that_asks_first_is_told_to_continue_when_the_application_reads() {
 
 #[test]
 fn a_client_that_asks_first_gets_the_answer_alone_when_the_application_does_not_read() {
-    let worker = Worker::start(Options::default());
+    let worker = Worker::start(Options { threads: 2, ..Options::default() });
     let mut client = worker.connect();
     ask(&mut client, "/hello", 1000);
     let answer = read_answer(&mut client);
     assert_eq!(answer.body, b"hello");
     assert!(answer.head.contains("Connection: close"), "the body may come or not: {}", answer.head);
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_client_that_asks_first_and_then_takes_its_time_does_not_hold_the_only_thread() {
+    let worker = Worker::start(Options::default());
+    let mut client = worker.connect();
+    ask(&mut client, "/echo", 4);
+    assert!(is_told_to_continue(&mut client));
+    hello(&worker);
+    client.write_all(b"slow").unwrap();
+    assert_eq!(read_answer(&mut client).body, b"slow");
 }
 
 #[test]
@@ -119,7 +130,7 @@ fn a_body_too_long_to_be_dropped_ends_the_connection_with_the_answer() {
 
 #[test]
 fn a_body_cut_while_the_application_reads_it_is_no_body() {
-    let worker = Worker::start(Options::default());
+    let worker = Worker::start(Options { threads: 2, ..Options::default() });
     let mut client = worker.connect();
     ask(&mut client, "/echo", 10);
     assert!(is_told_to_continue(&mut client));
@@ -130,8 +141,8 @@ fn a_body_cut_while_the_application_reads_it_is_no_body() {
     assert!(answer.head.contains("Connection: close"), "{}", answer.head);
     hello(&worker);
     assert_eq!(worker.open_requests(), 0);
-    assert_eq!(worker.of_thread(ThreadWord::ReadErrors), 1);
-    assert_eq!(worker.of_thread(ThreadWord::WriteErrors), 0);
+    assert_eq!(worker.of_threads(ThreadWord::ReadErrors), 1);
+    assert_eq!(worker.of_threads(ThreadWord::WriteErrors), 0);
 }
 
 #[test]
@@ -174,7 +185,11 @@ fn clients_that_are_told_to_continue_and_do_not_leave_threads_for_others() {
 
 #[test]
 fn the_deadline_of_a_request_ends_its_wait_for_a_body() {
-    let worker = Worker::start(Options { harakiri: Some(Duration::from_millis(300)), ..Options::default() });
+    let worker = Worker::start(Options {
+        threads: 2,
+        harakiri: Some(Duration::from_millis(300)),
+        ..Options::default()
+    });
     let mut client = worker.connect();
     ask(&mut client, "/echo", 10);
     assert!(is_told_to_continue(&mut client));
@@ -265,6 +280,21 @@ fn an_answer_that_is_taken_slower_than_the_minimum_rate_is_given_up() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(taken < 30_000_000);
+    assert_eq!(worker.open_requests(), 0);
+}
+
+#[test]
+fn a_client_that_takes_its_answer_slowly_and_steadily_gets_all_of_it() {
+    let worker = Worker::start(Options { io_timeout: Duration::from_millis(300), ..Options::default() });
+    let mut client = worker.connect();
+    write!(client, "GET /file?8000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let (mut taken, mut buffer) = (0, vec![0; 16 * 1024]);
+    // The kernel holds megabytes: that the client takes some of them does not make the socket writable.
+    while let Ok(count @ 1..) = client.read(&mut buffer) {
+        taken += count;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(taken > 8_000_000, "{taken}");
     assert_eq!(worker.open_requests(), 0);
 }
 

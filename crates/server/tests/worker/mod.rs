@@ -225,9 +225,9 @@ impl Worker {
         line.unwrap().trim().parse().unwrap()
     }
 
-    /// A word of the first thread's.
-    pub fn of_thread(&self, word: ThreadWord) -> u64 {
-        self.slot().thread(0, word).load(Relaxed)
+    /// What all threads have counted.
+    pub fn of_threads(&self, word: ThreadWord) -> u64 {
+        (0..self.threads).map(|thread| self.slot().thread(thread, word).load(Relaxed)).sum()
     }
 
     /// What the threads that run requests have had of a processor so far.
