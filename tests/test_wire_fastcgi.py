@@ -9,6 +9,7 @@ from harness import gateways
 from harness.address import connect, free_address
 from harness.gateways import GET_VALUES_RESULT, STDERR, RecordReader
 from harness.http import Reader
+from harness.waiting import entered
 from harness.witness import AFTER, SMUGGLED, Witness, check_seen
 from wire_cases import fastcgi
 from wire_cases.cases import END, Pause, Refused, Seen
@@ -134,6 +135,21 @@ def test_answer_without_parsed_headers_has_a_status_line(site):
         link.sendall(ask(target="/answer?pieces=3"))
         (records,) = RecordReader(Reader(link).rest()).order
     assert records.stdout.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_front_server_that_leaves_while_its_request_runs_is_gone_with_the_answer(serve, tmp_path):
+    (tmp_path / "app.py").write_text(
+        "import tempfile, time\ndef application(environ, start_response):\n"
+        "    tempfile.mkstemp(prefix='entered-', dir='.')\n    time.sleep(0.3)\n"
+        "    start_response('200 OK', [])\n    return [b'ok']\n"
+    )
+    address = free_address()
+    serve("--fastcgi-socket", address, "--wsgi-file", "app.py", "--http-keepalive=60", ready=address)
+    with connect(address, timeout=10) as link:
+        link.sendall(ask(flags=KEEP))
+        entered(tmp_path)
+        link.shutdown(socket.SHUT_WR)
+        assert b"ok" in Reader(link).rest()
 
 
 def test_pieces_come_as_they_are_made(site):
