@@ -236,7 +236,7 @@ impl Reactor {
         let waits = request.expect_continue && rest.is_empty();
         let body = Body::announced(request.body, self.body_memory());
         let partial = Box::new(Partial { request, decoder, body, pace: Pace::begin(self.now) });
-        if waits && self.may_leave_continue() && self.find_file(&partial.request).is_none() {
+        if waits && self.may_go_live() && self.find_file(&partial.request).is_none() {
             return self.go_live(slot, *partial, true);
         }
         let connection = &mut self.connections[slot];

@@ -3,7 +3,9 @@
 //! Two kinds of requests start before their body is there: one whose client waits for `100 Continue`, which is sent
 //! when the application first reads, and one whose body is larger than what is read ahead. Their threads may have to
 //! wait for the client, so at most half of a worker's threads take such requests at a time: the client of another one
-//! is told to continue at once, and a large body waits in the kernel. A worker of one thread starts none of the first kind.
+//! is told to continue at once, and a large body waits in the kernel. The only
+//! thread of a worker takes one all the same, and others wait for that client then: the application could refuse the body
+//! unread, or read it as it comes.
 //!
 //! The reactor decodes what arrives into [`Inflow::arrived`], up to the bound on a body in memory; beyond it, it does
 //! not read, and the kernel holds the client back. What an application leaves unread is dropped up to `drain-limit`,
@@ -109,12 +111,6 @@ impl Connection {
 }
 
 impl Reactor {
-    /// A client that asks first may be told to go on by the application. The only thread is not to wait for one that then
-    /// takes its time: the reactor tells it, and reads ahead.
-    pub(crate) fn may_leave_continue(&self) -> bool {
-        self.site.lanes.len() > 1 && self.may_go_live()
-    }
-
     /// Another application may be made to wait for its client.
     pub(crate) fn may_go_live(&self) -> bool {
         self.live < (self.site.lanes.len() / 2).max(1)
