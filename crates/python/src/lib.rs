@@ -25,5 +25,7 @@ mod _margrave {
     #[pymodule_export]
     use crate::wsgi::file_wrapper::FileWrapper;
     #[pymodule_export]
+    use crate::wsgi::report::write_log;
+    #[pymodule_export]
     use crate::zygote::Zygote;
 }
