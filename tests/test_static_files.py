@@ -232,6 +232,32 @@ def test_head_says_what_get_would(site, target):
     assert [one for one in head.fields if one[0] not in dates] == [one for one in whole.fields if one[0] not in dates]
 
 
+def ask(serve, hello, address, directory, *options, app=None):
+    """Starts a server with the files of the module and these options; a function that asks it."""
+    make_files(directory)
+    serve(*(app or ("--wsgi-file", hello)), "--http-socket", address, "--mime-file", f"{directory}/types", *options, cwd=directory, serving=address)
+    return lambda target, *fields: http.get(address, target, list(fields))
+
+
+@pytest.mark.parametrize("target, expected", [("/s/sub", None), ("/s/sub/", None), ("/s/sub/?x", None), ("/s/link.txt", None), ("/s/named.py", None),
+                                              ("/s/a.txt", ALPHABET), ("/s/dir.py/a.txt", b"in"), ("/s/both/", None),
+                                              ("/s/falls.txt", b"through")])  # fmt: skip
+def test_what_is_skipped_is_neither_an_index_nor_behind_a_link(serve, hello, address, tmp_path, target, expected):
+    for name, content in [("sub/index.py", b"source"), ("both/index.py", b"source"), ("both/later.html", b"later"), ("dir.py/a.txt", b"in")]:
+        (tmp_path / "static" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "static" / name).write_bytes(content)
+    for name, end in [("link.txt", "script.py"), ("named.py", "a.txt"), ("falls.txt", "script.py")]:
+        (tmp_path / "static" / name).symlink_to(end)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/falls.txt").write_bytes(b"through")
+    get = ask(
+        serve, hello, address, tmp_path, "--static-map", f"/s={tmp_path}/static", "--static-map", f"/s={tmp_path}/second",
+        "--static-index", "index.py", "--static-index", "later.html", "--static-skip-ext", ".py",
+    )  # fmt: skip
+    for _ in range(4):  # what is asked for again comes from memory
+        assert get(target).body == (b"hello" if expected is None else expected)
+
+
 # ---- conditions ------------------------------------------------------------------------------------------------------
 
 # Stand for the tag that the file has, and for the same marked as weak.

@@ -123,8 +123,22 @@ impl StaticFiles {
         })
     }
 
+    /// Asked of the path that is asked for, of the file that it means, and of the one that links lead to: any of them may
+    /// name a source that only the application may see.
     fn is_skipped(&self, path: &[u8]) -> bool {
         self.settings.skip_ext.iter().any(|extension| path.ends_with(extension.as_bytes()))
+    }
+
+    /// The same of what links lead to. A neighbour is called as the file is, and the coding.
+    fn leads_to_skipped(&self, path: &Path, coding: Option<Coding>) -> bool {
+        if self.settings.skip_ext.is_empty() {
+            return false;
+        }
+        // What has gone meanwhile is nobody's.
+        let Ok(real) = fs::canonicalize(path) else { return true };
+        let real = real.as_os_str().as_bytes();
+        let suffix = coding.map_or("", Coding::suffix);
+        self.is_skipped(real.strip_suffix(suffix.as_bytes()).unwrap_or(real))
     }
 
     /// What a path below a root means. Nothing is opened here: opening a FIFO or a device has effects.
@@ -137,17 +151,29 @@ impl StaticFiles {
         if !metadata.is_dir() {
             return None;
         }
-        self.settings.index.iter().find_map(|index| {
+        // The first one that is there decides, also when it is skipped.
+        let (target, metadata) = self.settings.index.iter().find_map(|index| {
             let target = Target::new(root, &relative.join(index));
             let metadata = fs::metadata(&target.path).ok().filter(Metadata::is_file)?;
-            self.choose(&target, &metadata, asker)
-        })
+            Some((target, metadata))
+        })?;
+        self.choose(&target, &metadata, asker)
     }
 
     /// The file itself or a compressed neighbour.
     fn choose(&self, target: &Target<'_>, metadata: &Metadata, asker: &mut Asker<'_>) -> Option<Found> {
-        if !self.compressed.concerns(&target.path.to_string_lossy()) {
-            return self.load(target, metadata, None, asker);
+        if self.is_skipped(target.path.as_os_str().as_bytes()) {
+            return None;
+        }
+        // A neighbour is not sent where the file itself leads to what is skipped, and only opening it tells.
+        let mut plain = None;
+        let has_neighbours = self.compressed.concerns(&target.path.to_string_lossy());
+        if !has_neighbours || !self.settings.skip_ext.is_empty() {
+            let found = self.load(target, metadata, None, asker)?;
+            if !has_neighbours {
+                return Some(found);
+            }
+            plain = Some(found);
         }
         let neighbour = |coding: Coding| {
             let neighbour = target.neighbour(coding);
@@ -164,7 +190,8 @@ impl StaticFiles {
         }
         let mut others = Coding::ALL.into_iter().filter(|coding| !accepted.contains(coding));
         let varies = others.any(|coding| neighbour(coding).is_some());
-        Some(Found { varies, ..self.load(target, metadata, None, asker)? })
+        let plain = plain.or_else(|| self.load(target, metadata, None, asker))?;
+        Some(Found { varies, ..plain })
     }
 
     /// Content and description of a file, from memory when it is there and has not changed.
@@ -180,6 +207,9 @@ impl StaticFiles {
             return Some(Found { content: Content::Memory(content), about, varies: false });
         }
         let file = self.open(target)?;
+        if self.leads_to_skipped(&target.path, coding.map(|(coding, _)| coding)) {
+            return None;
+        }
         let metadata = file.metadata().ok().filter(Metadata::is_file)?;
         let identity = Identity::of(&metadata);
         let (coding, named) = coding.map_or((None, &*target.path), |(coding, named)| (Some(coding), named));
@@ -357,9 +387,15 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let root = folder.path();
-            for directory in
-                ["static/css", "static-private", "public/docs", "shared", "docroot", "deep/static2"]
-            {
+            for directory in [
+                "static/css",
+                "static/sub",
+                "static-private",
+                "public/docs",
+                "shared",
+                "docroot",
+                "deep/static2",
+            ] {
                 fs::create_dir_all(root.join(directory)).unwrap();
             }
             for file in [
@@ -368,6 +404,10 @@ mod tests {
                 "static/css/a.css.br",
                 "static/plain.js",
                 "static/skipped.py",
+                "static/sub/index.py",
+                "static/sub/index.html",
+                "static/link.txt.gz",
+                "static/css/b.css",
                 "static-private/x",
                 "public/docs/index.html",
                 "public/robots.txt",
@@ -383,6 +423,8 @@ mod tests {
             symlink("../static-private", root.join("static/secrets")).unwrap();
             symlink(root.join("static/css/a.css"), root.join("static/absolute.css")).unwrap();
             symlink(root.join("static-private/x"), root.join("static/plain.js.gz")).unwrap();
+            symlink("skipped.py", root.join("static/link.txt")).unwrap();
+            symlink("../skipped.py", root.join("static/css/b.css.gz")).unwrap();
             make_fifo(&root.join("static/fifo"));
             let settings = StaticSettings {
                 maps: vec![
@@ -392,7 +434,7 @@ mod tests {
                 ],
                 check: vec![root.join("missing"), root.join("public")],
                 check_docroot: true,
-                index: vec!["index.htm".into(), "index.html".into()],
+                index: vec!["index.htm".into(), "index.py".into(), "index.html".into()],
                 skip_ext: vec![".py".into()],
                 safe: vec![root.join("shared")],
                 compressed: CompressedSettings { all: true, ..CompressedSettings::default() },
@@ -480,6 +522,9 @@ mod tests {
             "/static/css/a.css\0",
             "/static/css/a.css\0.py",
             "/static/skipped.py",
+            "/static/sub",
+            "/static/sub/",
+            "/static/link.txt",
             "/static/fifo",
             "/static/css\\a.css",
             "/static/%2e%2e/static-private/x",
@@ -492,6 +537,26 @@ mod tests {
     fn links_may_lead_inside_and_to_safe_directories() {
         check("/static/absolute.css", Some("static/css/a.css"));
         check("/static/s.js", Some("shared/s.js"));
+    }
+
+    #[test]
+    fn what_is_skipped_does_not_come_from_memory_or_by_a_neighbour() {
+        let mut site = Site::new();
+        for (path, coding) in
+            [("/static/sub/", ""), ("/static/link.txt", ""), ("/static/link.txt", "gzip")].repeat(4)
+        {
+            assert!(site.find("GET", path, coding).is_none(), "{path} {coding}");
+        }
+        // A file in memory becomes a link to what is skipped.
+        let path = site.folder.path().join("static/plain.js");
+        for _ in 0..3 {
+            site.find("GET", "/static/plain.js", "").unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        symlink("skipped.py", &path).unwrap();
+        for _ in 0..3 {
+            assert!(site.find("GET", "/static/plain.js", "").is_none());
+        }
     }
 
     #[test]
@@ -513,6 +578,8 @@ mod tests {
             ("/static/css/a.css.gz", "gzip", "static/css/a.css.gz", None, false),
             ("/favicon.ico", "gzip", "public/robots.txt.gz", Some("gzip"), true),
             ("/docs/", "gzip", "public/docs/index.html", None, false),
+            // The neighbour is a link to what is skipped.
+            ("/static/css/b.css", "gzip", "static/css/b.css", None, false),
             // The neighbour is a link that leads out.
             ("/static/plain.js", "gzip", "static/plain.js", None, false),
         ] {

@@ -11,7 +11,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["check-static", "static-check"], Kind::Path, "Serves files of this directory before the application is asked.").list().works(),
     flag(&["check-static-docroot"], "Serves files of the request's DOCUMENT_ROOT before the application is asked.").works(),
     value(&["static-index"], Kind::Text, "File served for a directory.").list().works(),
-    value(&["static-skip-ext"], Kind::Text, "Leaves paths that end in this to the application.").list().works(),
+    value(&["static-skip-ext"], Kind::Text, "Leaves paths that end in this to the application, also where an index or a link ends so.").list().works(),
     value(&["static-safe"], Kind::Path, "Directory into which links may lead.").list().works(),
     value(&["mime-file", "mimefile"], Kind::Path, "Reads media types from a file instead of /etc/mime.types.").list().works(),
     value(&["static-expires"], Kind::Text, "Sets Expires on files whose path matches, as `pattern seconds`.").list().works(),
