@@ -258,6 +258,29 @@ def test_what_is_skipped_is_neither_an_index_nor_behind_a_link(serve, hello, add
         assert get(target).body == (b"hello" if expected is None else expected)
 
 
+@pytest.mark.parametrize("target, expected", [("/app/s/a.txt", ALPHABET), ("/s/a.txt", ALPHABET), ("/app/sub/s/a.txt", ALPHABET),
+                                              ("/app/app/inner/only.js", b"only()"), ("/app/both/a.txt", ALPHABET), ("/application/s/a.txt", b"hello"),
+                                              ("/other/s/a.txt", b"hello"), ("/app/s/../../static-private/secret", b"hello")])  # fmt: skip
+def test_a_map_is_below_the_mount_points_that_move_to_script_name(serve, hello, address, tmp_path, target, expected):
+    get = ask(
+        serve, hello, address, tmp_path, "--manage-script-name", "--static-map", f"/s={tmp_path}/static", "--static-map", f"/app/inner={tmp_path}/static",
+        "--static-map", f"/both={tmp_path}/static", "--static-map", f"/app/both={tmp_path}/checked/static",
+        app=("--mount", "/app=hello.py", "--mount", "/app/sub=hello.py"),
+    )  # fmt: skip
+    assert get(target).body == expected
+
+
+def test_a_map_is_not_below_other_mount_points(serve, hello, address, tmp_path):
+    get = ask(serve, hello, address, tmp_path, "--static-map", f"/s={tmp_path}/static", app=("--mount", "/app=hello.py"))
+    assert get("/app/s/a.txt").body == b"hello"
+
+
+@own(reason="uWSGI gives the whole path to the mounted application only")
+def test_a_map_may_name_the_mount_point_too(serve, hello, address, tmp_path):
+    get = ask(serve, hello, address, tmp_path, "--manage-script-name", "--static-map", f"/app/s={tmp_path}/static", app=("--mount", "/app=hello.py"))
+    assert get("/app/s/a.txt").body == ALPHABET
+
+
 # ---- conditions ------------------------------------------------------------------------------------------------------
 
 # Stand for the tag that the file has, and for the same marked as weak.

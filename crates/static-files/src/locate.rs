@@ -99,8 +99,8 @@ impl StaticFiles {
         self.settings.memory
     }
 
-    /// The file that a request means, if any: tried are `check-static`, `static-map`, `static-map2` and
-    /// `check-static-docroot`, in this order. Only GET and HEAD ask for files.
+    /// The file that a request means, if any. Only GET and HEAD ask for files. Below a mount point that moves to
+    /// SCRIPT_NAME the rest of the path is tried first, as in uWSGI, and then the whole one, which maps may name as well.
     #[must_use]
     pub fn find(&self, request: &Request, memory: &mut Memory, now: SystemTime) -> Option<Found> {
         matches!(request.var(Known::RequestMethod)?, b"GET" | b"HEAD").then_some(())?;
@@ -109,17 +109,26 @@ impl StaticFiles {
             return None;
         }
         let mut asker = Asker { request, memory, now };
+        let mounts = self.settings.mounts.iter().filter_map(|mount| below(mount.as_bytes(), path));
+        // The longest mount point leaves the shortest rest.
+        let moved = mounts.min_by_key(|rest| rest.len());
+        moved.and_then(|rest| self.find_at(rest, &mut asker)).or_else(|| self.find_at(path, &mut asker))
+    }
+
+    /// The file that a path means: tried are `check-static`, `static-map`, `static-map2` and `check-static-docroot`,
+    /// in this order.
+    fn find_at(&self, path: &[u8], asker: &mut Asker<'_>) -> Option<Found> {
         let whole = relative(path);
-        let checked = self.settings.check.iter().find_map(|root| self.look(root, whole, &mut asker));
+        let checked = self.settings.check.iter().find_map(|root| self.look(root, whole, asker));
         let mapped = checked.or_else(|| {
             self.settings.maps.iter().find_map(|(mountpoint, target)| {
                 let rest = below(mountpoint.as_bytes(), path)?;
-                self.look(target, relative(rest), &mut asker)
+                self.look(target, relative(rest), asker)
             })
         });
         mapped.or_else(|| {
-            let root = self.settings.check_docroot.then(|| document_root(request)).flatten()?;
-            self.look(root, whole, &mut asker)
+            let root = self.settings.check_docroot.then(|| document_root(asker.request)).flatten()?;
+            self.look(root, whole, asker)
         })
     }
 
@@ -438,6 +447,7 @@ mod tests {
                 skip_ext: vec![".py".into()],
                 safe: vec![root.join("shared")],
                 compressed: CompressedSettings { all: true, ..CompressedSettings::default() },
+                mounts: vec!["/app".into(), "/app/sub".into()],
                 ..StaticSettings::default()
             };
             let files = StaticFiles::new(&settings).unwrap();
@@ -492,6 +502,10 @@ mod tests {
         check("/docs/", Some("public/docs/index.html"));
         check("/static2/deep.txt", Some("deep/static2/deep.txt"));
         check("/d.txt", Some("docroot/d.txt"));
+        check("/app/static/plain.js", Some("static/plain.js"));
+        check("/app/sub/static/plain.js", Some("static/plain.js"));
+        check("/app/robots.txt", Some("public/robots.txt"));
+        check("/app/d.txt", Some("docroot/d.txt"));
     }
 
     #[test]
@@ -513,6 +527,12 @@ mod tests {
             "/",
             "",
             "/staticcss/a.css",
+            "/application/static/plain.js",
+            "/app/app/sub/static/plain.js",
+            "/app/static/../static-private/x",
+            "/app/../static-private/x",
+            "/app",
+            "/app/",
             "/favicon.icon",
             "/favicon.ico/more",
             "/favicon.ico/../x",
