@@ -511,6 +511,14 @@ def test_codings_are_told_apart_by_caches(site):
     assert (part.status, part.body, part.get("Content-Encoding")) == (206, b"as if"[:5], "br")
 
 
+@pytest.mark.parametrize("named, expected", [("static", "gzip"), ("static-private", None)])
+def test_a_directory_of_compressed_files_may_be_behind_a_link(serve, hello, address, tmp_path, named, expected):
+    (tmp_path / "current").symlink_to("static")
+    get = ask(serve, hello, address, tmp_path, "--static-map", "/s=current", "--static-gzip-dir", f"{tmp_path.resolve()}/{named}")
+    for _ in range(4):
+        assert get("/s/only.js", ("Accept-Encoding", "gzip")).get("Content-Encoding") == expected
+
+
 # ---- expiry ----------------------------------------------------------------------------------------------------------
 
 
@@ -550,6 +558,17 @@ def test_expiry_follows_path_and_address(serve, hello, ini, address, tmp_path, l
     serve(ini(text + "\n"), serving=address)
     expected = seconds and formatdate(MODIFIED + seconds, usegmt=True)
     assert http.get(address, target).get("Expires") == expected
+
+
+@own(reason="the real uWSGI of the tests is built without PCRE")
+def test_expiry_follows_the_real_path(serve, hello, address, tmp_path):
+    (tmp_path / "current").symlink_to("static")
+    get = ask(
+        serve, hello, address, tmp_path, "--static-map", "/s=current", "--static-expires-mtime", f"^{tmp_path.resolve()}/static/a 10",
+        "--static-expires-mtime", "current/own 20",
+    )  # fmt: skip
+    for name, seconds in [("a.txt", 10), ("own.zzz", 20), ("noext", None)]:
+        assert get(f"/s/{name}").get("Expires") == (seconds and formatdate(MODIFIED + seconds, usegmt=True))
 
 
 # ---- where the bytes come from ---------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ impl StaticFiles {
             answer.push("Vary", b"Accept-Encoding");
         }
         let subjects = Subjects {
-            file: &about.name,
+            files: [&about.name, &about.real_name],
             path_info: request.var(Known::PathInfo).unwrap_or_default(),
             uri: request.var(Known::RequestUri).unwrap_or_default(),
             media_type: &about.media_type,

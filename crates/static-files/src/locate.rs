@@ -5,7 +5,7 @@ use crate::conditions::text;
 use crate::expires::Expires;
 use crate::media_type::MediaTypes;
 use crate::memory::{Identity, Memory};
-use margrave_config::settings::StaticSettings;
+use margrave_config::settings::{CompressedSettings, ExpiresSubject, StaticSettings};
 use margrave_sys::beneath::Root;
 use margrave_wire::{Known, Request};
 use std::ffi::OsStr;
@@ -23,6 +23,8 @@ pub struct StaticFiles {
     pub(crate) expires: Expires,
     compressed: Compressed,
     types: MediaTypes,
+    /// Some option compares itself with real paths, so that they are worth finding out.
+    resolves: bool,
 }
 
 /// What answers a request.
@@ -50,6 +52,8 @@ pub(crate) struct About {
     pub(crate) path: PathBuf,
     /// The path as text, for patterns.
     pub(crate) name: String,
+    /// The path that links lead to, for patterns too; the same where no option asks for it.
+    pub(crate) real_name: String,
     pub(crate) length: u64,
     pub(crate) length_text: String,
     pub(crate) modified: SystemTime,
@@ -90,6 +94,7 @@ impl StaticFiles {
             expires: Expires::new(&settings.expires),
             compressed: Compressed::new(&settings.compressed),
             types: MediaTypes::new(&settings.mime_files),
+            resolves: resolves(settings),
         })
     }
 
@@ -139,12 +144,7 @@ impl StaticFiles {
     }
 
     /// The same of what links lead to. A neighbour is called as the file is, and the coding.
-    fn leads_to_skipped(&self, path: &Path, coding: Option<Coding>) -> bool {
-        if self.settings.skip_ext.is_empty() {
-            return false;
-        }
-        // What has gone meanwhile is nobody's.
-        let Ok(real) = fs::canonicalize(path) else { return true };
+    fn is_really_skipped(&self, real: &Path, coding: Option<Coding>) -> bool {
         let real = real.as_os_str().as_bytes();
         let suffix = coding.map_or("", Coding::suffix);
         self.is_skipped(real.strip_suffix(suffix.as_bytes()).unwrap_or(real))
@@ -174,12 +174,12 @@ impl StaticFiles {
         if self.is_skipped(target.path.as_os_str().as_bytes()) {
             return None;
         }
-        // A neighbour is not sent where the file itself leads to what is skipped, and only opening it tells.
+        // The file itself tells where links lead to: what is skipped has no neighbours, and patterns are for real paths.
         let mut plain = None;
-        let has_neighbours = self.compressed.concerns(&target.path.to_string_lossy());
-        if !has_neighbours || !self.settings.skip_ext.is_empty() {
+        let is_concerned = self.compressed.concerns(&target.path.to_string_lossy());
+        if !is_concerned || !self.settings.skip_ext.is_empty() {
             let found = self.load(target, metadata, None, asker)?;
-            if !has_neighbours {
+            if !is_concerned && !self.compressed.concerns(&found.about.real_name) {
                 return Some(found);
             }
             plain = Some(found);
@@ -216,13 +216,15 @@ impl StaticFiles {
             return Some(Found { content: Content::Memory(content), about, varies: false });
         }
         let file = self.open(target)?;
-        if self.leads_to_skipped(&target.path, coding.map(|(coding, _)| coding)) {
-            return None;
-        }
         let metadata = file.metadata().ok().filter(Metadata::is_file)?;
         let identity = Identity::of(&metadata);
         let (coding, named) = coding.map_or((None, &*target.path), |(coding, named)| (Some(coding), named));
-        let about = Arc::new(About::new(&target.path, self.types.of(named), coding, &metadata));
+        // What has gone meanwhile is nobody's.
+        let real = if self.resolves { &*fs::canonicalize(&target.path).ok()? } else { &*target.path };
+        if self.is_really_skipped(real, coding) {
+            return None;
+        }
+        let about = Arc::new(About::new(&target.path, real, self.types.of(named), coding, &metadata));
         let length = usize::try_from(about.length).unwrap_or(usize::MAX);
         if length <= self.settings.memory_file
             && asker.memory.has_room_for(length)
@@ -299,7 +301,13 @@ impl<'a> Target<'a> {
 }
 
 impl About {
-    fn new(path: &Path, media_type: String, coding: Option<Coding>, metadata: &Metadata) -> Self {
+    fn new(
+        path: &Path,
+        real: &Path,
+        media_type: String,
+        coding: Option<Coding>,
+        metadata: &Metadata,
+    ) -> Self {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH);
         let nanos = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let length = metadata.len();
@@ -310,6 +318,7 @@ impl About {
         Self {
             path: path.to_owned(),
             name: path.to_string_lossy().into_owned(),
+            real_name: real.to_string_lossy().into_owned(),
             length,
             length_text: length.to_string(),
             modified,
@@ -323,7 +332,7 @@ impl About {
     /// A description of nothing.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
-        Self::new(Path::new("/"), String::new(), None, &fs::metadata("/").unwrap())
+        Self::new(Path::new("/"), Path::new("/"), String::new(), None, &fs::metadata("/").unwrap())
     }
 }
 
@@ -338,6 +347,14 @@ impl Identity {
             changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+/// Whether an option compares itself with real paths.
+fn resolves(settings: &StaticSettings) -> bool {
+    let CompressedSettings { all: _, patterns, prefixes, suffixes } = &settings.compressed;
+    !settings.skip_ext.is_empty()
+        || settings.expires.iter().any(|rule| rule.subject == ExpiresSubject::File)
+        || !(patterns.is_empty() && prefixes.is_empty() && suffixes.is_empty())
 }
 
 /// The whole content, unless the file changes while it is read.
@@ -380,7 +397,6 @@ fn leaves(relative: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use margrave_config::settings::CompressedSettings;
     use margrave_wire::Name;
     use std::os::unix::fs::symlink;
     use std::time::Duration;
@@ -613,6 +629,26 @@ mod tests {
         let (_, _, coded) = Site::new().find("GET", "/static/css/a.css", "gzip").unwrap();
         assert_eq!(coded.about.media_type, "text/css");
         assert!(coded.about.tag.ends_with("-gzip\""));
+    }
+
+    #[test]
+    fn neighbours_are_chosen_by_the_real_path_too() {
+        let mut site = Site::new();
+        let root = fs::canonicalize(site.folder.path()).unwrap();
+        symlink("static", root.join("current")).unwrap();
+        for (prefix, expected) in [("current", Some("gzip")), ("static", Some("gzip")), ("shared", None)] {
+            let prefix = root.join(prefix).to_string_lossy().into_owned();
+            let compressed = CompressedSettings { prefixes: vec![prefix], ..CompressedSettings::default() };
+            let maps = vec![("/c".into(), root.join("current"))];
+            let settings = StaticSettings { maps, compressed, ..StaticSettings::default() };
+            site.files = StaticFiles::new(&settings).unwrap();
+            for _ in 0..4 {
+                let (_, _, found) = site.find("GET", "/c/css/a.css", "gzip").unwrap();
+                assert_eq!(found.about.coding.map(Coding::name), expected, "{settings:?}");
+                assert_eq!(found.varies, expected.is_some());
+            }
+            site.memory = Memory::new(1 << 20);
+        }
     }
 
     #[test]
