@@ -705,6 +705,14 @@ def test_the_front_server_may_send_the_file(serve, hello, address, tmp_path, mod
     assert http.get(address, "/s/none").body == b"hello"
 
 
+@own(reason="uWSGI names the compressed file, whose coding nginx does not tell the client")
+@pytest.mark.parametrize("mode, name", [("nginx", "X-Accel-Redirect"), ("x-sendfile", "X-Sendfile")])
+def test_a_front_server_is_never_given_a_coding_that_it_would_hide(serve, hello, address, tmp_path, mode, name):
+    get = ask(serve, hello, address, tmp_path, "--static-map", f"/s={tmp_path}/static", "--static-gzip-all", "--file-serve-mode", mode)
+    answer = get("/s/style.css", ("Accept-Encoding", "gzip"))
+    assert (answer.get(name), answer.get("Content-Encoding"), answer.get("Vary")) == (f"{tmp_path}/static/style.css", None, None)
+
+
 # ---- configuration ---------------------------------------------------------------------------------------------------
 
 WRONG = [

@@ -5,7 +5,7 @@ use crate::conditions::text;
 use crate::expires::Expires;
 use crate::media_type::MediaTypes;
 use crate::memory::{Identity, Memory};
-use margrave_config::settings::{CompressedSettings, ExpiresSubject, StaticSettings};
+use margrave_config::settings::{CompressedSettings, ExpiresSubject, FileServeMode, StaticSettings};
 use margrave_sys::beneath::Root;
 use margrave_wire::{Known, Request};
 use std::ffi::OsStr;
@@ -173,6 +173,10 @@ impl StaticFiles {
     fn choose(&self, target: &Target<'_>, metadata: &Metadata, asker: &mut Asker<'_>) -> Option<Found> {
         if self.is_skipped(target.path.as_os_str().as_bytes()) {
             return None;
+        }
+        // A front server that sends the file drops Content-Encoding, and looks for codings itself.
+        if self.settings.mode != FileServeMode::Direct {
+            return self.load(target, metadata, None, asker);
         }
         // The file itself tells where links lead to: what is skipped has no neighbours, and patterns are for real paths.
         let mut plain = None;

@@ -27,7 +27,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["static-gzip-dir", "static-gzip-prefix"], Kind::Path, "Sends the compressed neighbour of files whose path begins with this.").list().works(),
     value(&["static-gzip-ext", "static-gzip-suffix"], Kind::Text, "Sends the compressed neighbour of files whose path ends with this.").list().works(),
     flag(&["honour-range"], "Answers Range requests for files with parts of them; on unless it is false.").works(),
-    value(&["file-serve-mode", "fileserve-mode"], Kind::Text, "Lets the front server send files: `x-accel-redirect` (or `nginx`) or `x-sendfile`.").works(),
+    value(&["file-serve-mode", "fileserve-mode"], Kind::Text, "Lets the front server send files and choose among their codings: `x-accel-redirect` (or `nginx`) or `x-sendfile`.").works(),
     value(&["static-memory"], Kind::Bytes, "Bytes of small files that each worker keeps in memory, 8 MiB unless set; new in Margrave.").works(),
     value(&["static-memory-file"], Kind::Bytes, "The largest file kept in memory, 64 KiB unless set; new in Margrave.").works(),
     flag(&["disable-sendfile"], "Does not use sendfile.").accepted("small files come from memory and large ones by the kernel; what is sent is the same"),
