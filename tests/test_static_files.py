@@ -313,12 +313,17 @@ CONDITIONS = [
     ({"If-Match": '"other"', "Range": "bytes=0-1"}, 412),
     ({"If-None-Match": TAG, "Range": "bytes=0-1"}, 304),
     ({"If-None-Match": '"other"', "Range": "bytes=0-1"}, 206),
+    # Tags may hold bytes beyond ASCII (8.8.3).
+    ({"If-None-Match": '"\u00e9"', "If-Modified-Since": DATE}, 200),
+    ({"If-None-Match": '"\u00e9", TAG'}, 304),
+    ({"If-Match": '"\u00e9"'}, 412),
+    ({"If-Match": '"\u00e9", TAG'}, 200),
+    ({"If-Range": '"\u00e9"', "Range": "bytes=0-1"}, 200),
 ]
 
 
 def filled(fields, tag):
-    values = {TAG: tag, WEAK: f"W/{tag}"}
-    return [(name, values.get(value, value)) for name, value in fields.items()]
+    return [(name, value.replace(TAG, tag)) for name, value in fields.items()]
 
 
 @own(reason="uWSGI knows If-Modified-Since alone")
