@@ -281,6 +281,17 @@ def test_a_map_may_name_the_mount_point_too(serve, hello, address, tmp_path):
     assert get("/app/s/a.txt").body == ALPHABET
 
 
+@pytest.mark.parametrize("target, expected", [("/one", b"icon"), ("/one/", b"icon"), ("/one/a", b"icon"), ("/one/a/b.css", b"icon"), ("/one/a.py", None),
+                                              ("/two", None), ("/two/x", None), ("/three", b"single"), ("/else", None)])  # fmt: skip
+def test_a_map_to_a_file_answers_all_paths_below(serve, hello, address, tmp_path, target, expected):
+    (tmp_path / "three").write_bytes(b"single")
+    get = ask(
+        serve, hello, address, tmp_path, "--static-map", f"/one={tmp_path}/icon.ico", "--static-map", f"/two={tmp_path}/static/script.py",
+        "--static-map2", f"/three={tmp_path}", "--check-static", f"{tmp_path}/icon.ico", "--static-skip-ext", ".py",
+    )  # fmt: skip
+    assert get(target).body == (b"hello" if expected is None else expected)
+
+
 # ---- conditions ------------------------------------------------------------------------------------------------------
 
 # Stand for the tag that the file has, and for the same marked as weak.

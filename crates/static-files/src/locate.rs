@@ -10,6 +10,7 @@ use margrave_sys::beneath::Root;
 use margrave_wire::{Known, Request};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -128,7 +129,7 @@ impl StaticFiles {
         let mapped = checked.or_else(|| {
             self.settings.maps.iter().find_map(|(mountpoint, target)| {
                 let rest = below(mountpoint.as_bytes(), path)?;
-                self.look(target, relative(rest), asker)
+                self.look_mapped(target, relative(rest), asker)
             })
         });
         mapped.or_else(|| {
@@ -150,19 +151,38 @@ impl StaticFiles {
         self.is_skipped(real.strip_suffix(suffix.as_bytes()).unwrap_or(real))
     }
 
-    /// What a path below a root means. Nothing is opened here: opening a FIFO or a device has effects.
+    /// What a path below a root means.
     fn look(&self, root: &Path, relative: &Path, asker: &mut Asker<'_>) -> Option<Found> {
         let target = Target::new(root, relative);
         let metadata = fs::metadata(&target.path).ok()?;
+        self.look_at(&target, &metadata, asker)
+    }
+
+    /// The same for the root of a map. When that is a file, it answers all paths below: applications of one page find
+    /// their way from any of them.
+    fn look_mapped(&self, root: &Path, relative: &Path, asker: &mut Asker<'_>) -> Option<Found> {
+        let target = Target::new(root, relative);
+        match fs::metadata(&target.path) {
+            Ok(metadata) => self.look_at(&target, &metadata, asker),
+            Err(error) if error.kind() == ErrorKind::NotADirectory && !leaves(relative) => {
+                let metadata = fs::metadata(root).ok().filter(Metadata::is_file)?;
+                self.choose(&Target::new(root, Path::new("")), &metadata, asker)
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Nothing is opened here: opening a FIFO or a device has effects.
+    fn look_at(&self, target: &Target<'_>, metadata: &Metadata, asker: &mut Asker<'_>) -> Option<Found> {
         if metadata.is_file() {
-            return self.choose(&target, &metadata, asker);
+            return self.choose(target, metadata, asker);
         }
         if !metadata.is_dir() {
             return None;
         }
         // The first one that is there decides, also when it is skipped.
         let (target, metadata) = self.settings.index.iter().find_map(|index| {
-            let target = Target::new(root, &relative.join(index));
+            let target = Target::new(target.root, &target.relative.join(index));
             let metadata = fs::metadata(&target.path).ok().filter(Metadata::is_file)?;
             Some((target, metadata))
         })?;
@@ -517,6 +537,8 @@ mod tests {
         check("/static//css/a.css", Some("static/css/a.css"));
         check("/static/css/../css/./a.css", Some("static/css/a.css"));
         check("/favicon.ico", Some("public/robots.txt"));
+        check("/favicon.ico/", Some("public/robots.txt"));
+        check("/favicon.ico/more/of.it", Some("public/robots.txt"));
         check("/robots.txt", Some("public/robots.txt"));
         check("/docs", Some("public/docs/index.html"));
         check("/docs/", Some("public/docs/index.html"));
@@ -554,7 +576,7 @@ mod tests {
             "/app",
             "/app/",
             "/favicon.icon",
-            "/favicon.ico/more",
+            "/favicon.ico/more.py",
             "/favicon.ico/../x",
             "/missing",
             "/static/css/a.css/",
