@@ -55,8 +55,8 @@ pub fn build(reading: &Reading, world: &dyn World) -> Built {
 fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
     forms::check(values);
     let process = process::build(values);
+    let python = python::build(values);
     Settings {
-        python: python::build(values),
         http: http::build(values),
         listen: listen::build(values),
         reload: reload::build(values),
@@ -66,7 +66,8 @@ fn slices(values: &mut Values<'_>, reading: &Reading) -> Settings {
         beside: beside::build(values),
         hooks: hooks::build(values),
         log: log::build(values),
-        static_files: static_files::build(values),
+        static_files: static_files::build(values, &python),
+        python,
         emperor: emperor::build(values),
         stats: stats::build(values),
         control: control::build(values),

@@ -142,7 +142,7 @@ impl StaticFiles {
             answer.push("Vary", b"Accept-Encoding");
         }
         let subjects = Subjects {
-            file: &about.name,
+            files: [&about.name, &about.real_name],
             path_info: request.var(Known::PathInfo).unwrap_or_default(),
             uri: request.var(Known::RequestUri).unwrap_or_default(),
             media_type: &about.media_type,
@@ -193,7 +193,7 @@ fn last_date() -> SystemTime {
 mod tests {
     use super::*;
     use crate::Memory;
-    use margrave_config::settings::{ExpiresRule, ExpiresSubject, StaticSettings};
+    use margrave_config::settings::{CompressedSettings, ExpiresRule, ExpiresSubject, StaticSettings};
     use margrave_wire::Name;
     use std::fs;
     use std::time::Duration;
@@ -207,6 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let content: String = (0..100u8).map(|byte| char::from(b'0' + byte % 10)).collect();
         fs::write(folder.path().join("a.css"), &content).unwrap();
+        fs::write(folder.path().join("a.css.gz"), &content).unwrap();
         let settings = StaticSettings { maps: vec![("/s".into(), folder.path().into())], ..settings };
         let files = StaticFiles::new(&settings).unwrap();
         let mut request = Request::new();
@@ -329,11 +330,14 @@ mod tests {
         for (mode, name) in
             [(FileServeMode::AccelRedirect, "X-Accel-Redirect"), (FileServeMode::Sendfile, "X-Sendfile")]
         {
-            let settings = StaticSettings { mode, ..StaticSettings::default() };
-            let (status, fields, body) = ask(settings, "GET", &[("HTTP_RANGE", "bytes=0-1")]);
+            let compressed = CompressedSettings { all: true, ..CompressedSettings::default() };
+            let settings = StaticSettings { mode, compressed, ..StaticSettings::default() };
+            let asked = [("HTTP_RANGE", "bytes=0-1"), ("HTTP_ACCEPT_ENCODING", "gzip")];
+            let (status, fields, body) = ask(settings, "GET", &asked);
             assert_eq!((status.as_str(), body.as_str()), ("200 OK", ""));
             assert!(value(&fields, name).unwrap().ends_with("/a.css"), "{fields:?}");
             assert_eq!(value(&fields, "Content-Length"), None);
+            assert_eq!((value(&fields, "Content-Encoding"), value(&fields, "Vary")), (None, None));
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Validators<'a> {
 impl Validators<'_> {
     /// The order of section 13.2.2, for GET and HEAD.
     pub(crate) fn evaluate(&self, request: &Request) -> Outcome {
-        if let Some(tags) = text(request, "HTTP_IF_MATCH") {
+        if let Some(tags) = request.find(b"HTTP_IF_MATCH") {
             if !lists(tags, self.tag, Comparison::Strong) {
                 return Outcome::Failed;
             }
@@ -35,7 +35,7 @@ impl Validators<'_> {
         {
             return Outcome::Failed;
         }
-        let is_unmodified = match text(request, "HTTP_IF_NONE_MATCH") {
+        let is_unmodified = match request.find(b"HTTP_IF_NONE_MATCH") {
             Some(tags) => lists(tags, self.tag, Comparison::Weak),
             None => date(request, "HTTP_IF_MODIFIED_SINCE")
                 .is_some_and(|since| seconds(self.modified) <= seconds(since)),
@@ -45,12 +45,10 @@ impl Validators<'_> {
 
     /// Whether If-Range, if given, names what is here (section 13.1.5): tags are compared strongly, dates exactly.
     pub(crate) fn range_applies(&self, request: &Request) -> bool {
-        match text(request, "HTTP_IF_RANGE").map(str::trim) {
+        match request.find(b"HTTP_IF_RANGE").map(<[u8]>::trim_ascii) {
             None => true,
-            Some(tag) if tag.starts_with('"') || tag.starts_with("W/") => tag == self.tag,
-            Some(date) => {
-                httpdate::parse_http_date(date).is_ok_and(|date| seconds(date) == seconds(self.modified))
-            }
+            Some(tag) if tag.starts_with(b"\"") || tag.starts_with(b"W/") => tag == self.tag.as_bytes(),
+            Some(date) => parse_date(date).is_some_and(|date| seconds(date) == seconds(self.modified)),
         }
     }
 }
@@ -64,31 +62,39 @@ enum Comparison {
     Weak,
 }
 
-/// Whether a list of entity tags has this one; `*` has all. A tag may contain commas.
-fn lists(list: &str, tag: &str, comparison: Comparison) -> bool {
-    let mut rest = list.trim();
-    if rest == "*" {
+/// Whether a list of entity tags has this one; `*` has all. A tag may contain commas, and bytes that are no text.
+fn lists(list: &[u8], tag: &str, comparison: Comparison) -> bool {
+    let mut rest = list.trim_ascii();
+    if rest == b"*" {
         return true;
     }
     while !rest.is_empty() {
-        let (is_weak, opaque) = match rest.strip_prefix("W/") {
+        let (is_weak, opaque) = match rest.strip_prefix(b"W/") {
             Some(opaque) => (true, opaque),
             None => (false, rest),
         };
         // What is no tag makes the rest of the list unreadable, and an unreadable list matches nothing.
-        let Some(length) = opaque.strip_prefix('"').and_then(|inside| inside.find('"')) else { return false };
+        let inside = opaque.strip_prefix(b"\"");
+        let Some(length) = inside.and_then(|inside| inside.iter().position(|&byte| byte == b'"')) else {
+            return false;
+        };
         let (found, behind) = opaque.split_at(length + 2);
-        if found == tag && !(is_weak && comparison == Comparison::Strong) {
+        if found == tag.as_bytes() && !(is_weak && comparison == Comparison::Strong) {
             return true;
         }
-        rest = behind.trim_start_matches([' ', '\t', ',']);
+        let next = behind.iter().position(|byte| !b" \t,".contains(byte));
+        rest = next.map_or(b"", |next| &behind[next..]);
     }
     false
 }
 
 /// A date of a field; one that cannot be read is as good as none.
 fn date(request: &Request, name: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(text(request, name)?.trim()).ok()
+    parse_date(request.find(name.as_bytes())?.trim_ascii())
+}
+
+fn parse_date(date: &[u8]) -> Option<SystemTime> {
+    httpdate::parse_http_date(std::str::from_utf8(date).ok()?).ok()
 }
 
 /// Dates of HTTP have no fractions.
@@ -96,7 +102,7 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// A request field as text.
+/// A request field as text; one that is none is as good as none.
 pub(crate) fn text<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
     request.find(name.as_bytes()).and_then(|value| std::str::from_utf8(value).ok())
 }
@@ -115,10 +121,12 @@ mod tests {
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time))
     }
 
+    /// Text stands for its bytes in Latin-1.
     fn request(fields: &[(&str, &str)]) -> Request {
         let mut request = Request::new();
         for (name, value) in fields {
-            request.push(Name::from_bytes(name.as_bytes()), value.as_bytes());
+            let bytes: Vec<u8> = value.chars().map(|char| u8::try_from(char).unwrap()).collect();
+            request.push(Name::from_bytes(name.as_bytes()), &bytes);
         }
         request
     }
@@ -136,6 +144,7 @@ mod tests {
         let (same, earlier, later) = (at(0), at(-1), at(1));
         let weak = format!("W/{TAG}");
         let listed = format!("\"a,b\", {TAG}");
+        let beyond = format!("\"\u{e9}\", {TAG}");
         for (fields, expected) in [
             (vec![], Perform),
             (vec![(since, same.as_str())], NotModified),
@@ -149,6 +158,12 @@ mod tests {
             (vec![(none_match, "\"other\"")], Perform),
             (vec![(none_match, "6553-64")], Perform),
             (vec![(none_match, "")], Perform),
+            (vec![(none_match, beyond.as_str())], NotModified),
+            (vec![(none_match, "\"\u{e9}\"")], Perform),
+            (vec![(none_match, "\"\u{e9}\""), (since, same.as_str())], Perform),
+            (vec![(matches, "\"\u{e9}\"")], Failed),
+            (vec![(matches, beyond.as_str())], Perform),
+            (vec![(until, "\u{e9}")], Perform),
             // If-None-Match decides alone.
             (vec![(none_match, "\"other\""), (since, same.as_str())], Perform),
             (vec![(none_match, TAG), (since, earlier.as_str())], NotModified),
@@ -177,6 +192,8 @@ mod tests {
             (TAG, true),
             (weak.as_str(), false),
             ("\"other\"", false),
+            ("\"\u{e9}\"", false),
+            ("\u{e9}", false),
             (at(0).as_str(), true),
             (at(1).as_str(), false),
             (at(-1).as_str(), false),

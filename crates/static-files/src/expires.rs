@@ -20,7 +20,8 @@ struct Rule {
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subjects<'a> {
-    pub(crate) file: &'a str,
+    /// The file's path as it is configured, and the one that links lead to.
+    pub(crate) files: [&'a str; 2],
     pub(crate) path_info: &'a [u8],
     pub(crate) uri: &'a [u8],
     pub(crate) media_type: &'a str,
@@ -58,7 +59,7 @@ impl Rule {
             return plain.eq_ignore_ascii_case(&self.settings.pattern);
         };
         match self.settings.subject {
-            ExpiresSubject::File => pattern.is_match(subjects.file),
+            ExpiresSubject::File => subjects.files.iter().any(|file| pattern.is_match(file)),
             ExpiresSubject::PathInfo => pattern.is_match(&String::from_utf8_lossy(subjects.path_info)),
             ExpiresSubject::Uri => pattern.is_match(&String::from_utf8_lossy(subjects.uri)),
             ExpiresSubject::Type => false,
@@ -96,9 +97,11 @@ mod tests {
             ("/srv/b.js", "/s/b.js", "/s/b.js?v=1", "text/javascript", Some(105)),
             ("/srv/js/a", "/s/js/a", "/s/js/a", "text/css", Some(1006)),
             ("/srv/a", "/s/a", "/s/a", "image/png", None),
+            ("/link/a", "/s/a", "/s/a", "image/png", Some(1006)),
         ] {
+            let real = file.replace("/link/", "/srv/js/");
             let subjects = Subjects {
-                file,
+                files: [file, &real],
                 path_info: path_info.as_bytes(),
                 uri: uri.as_bytes(),
                 media_type,

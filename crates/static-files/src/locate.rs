@@ -5,11 +5,12 @@ use crate::conditions::text;
 use crate::expires::Expires;
 use crate::media_type::MediaTypes;
 use crate::memory::{Identity, Memory};
-use margrave_config::settings::StaticSettings;
+use margrave_config::settings::{CompressedSettings, ExpiresSubject, FileServeMode, StaticSettings};
 use margrave_sys::beneath::Root;
 use margrave_wire::{Known, Request};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct StaticFiles {
     pub(crate) expires: Expires,
     compressed: Compressed,
     types: MediaTypes,
+    /// Some option compares itself with real paths, so that they are worth finding out.
+    resolves: bool,
 }
 
 /// What answers a request.
@@ -50,6 +53,8 @@ pub(crate) struct About {
     pub(crate) path: PathBuf,
     /// The path as text, for patterns.
     pub(crate) name: String,
+    /// The path that links lead to, for patterns too; the same where no option asks for it.
+    pub(crate) real_name: String,
     pub(crate) length: u64,
     pub(crate) length_text: String,
     pub(crate) modified: SystemTime,
@@ -90,6 +95,7 @@ impl StaticFiles {
             expires: Expires::new(&settings.expires),
             compressed: Compressed::new(&settings.compressed),
             types: MediaTypes::new(&settings.mime_files),
+            resolves: resolves(settings),
         })
     }
 
@@ -99,8 +105,8 @@ impl StaticFiles {
         self.settings.memory
     }
 
-    /// The file that a request means, if any: tried are `check-static`, `static-map`, `static-map2` and
-    /// `check-static-docroot`, in this order. Only GET and HEAD ask for files.
+    /// The file that a request means, if any. Only GET and HEAD ask for files. Below a mount point that moves to
+    /// SCRIPT_NAME the rest of the path is tried first, as in uWSGI, and then the whole one, which maps may name as well.
     #[must_use]
     pub fn find(&self, request: &Request, memory: &mut Memory, now: SystemTime) -> Option<Found> {
         matches!(request.var(Known::RequestMethod)?, b"GET" | b"HEAD").then_some(())?;
@@ -109,45 +115,98 @@ impl StaticFiles {
             return None;
         }
         let mut asker = Asker { request, memory, now };
+        let mounts = self.settings.mounts.iter().filter_map(|mount| below(mount.as_bytes(), path));
+        // The longest mount point leaves the shortest rest.
+        let moved = mounts.min_by_key(|rest| rest.len());
+        moved.and_then(|rest| self.find_at(rest, &mut asker)).or_else(|| self.find_at(path, &mut asker))
+    }
+
+    /// The file that a path means: tried are `check-static`, `static-map`, `static-map2` and `check-static-docroot`,
+    /// in this order.
+    fn find_at(&self, path: &[u8], asker: &mut Asker<'_>) -> Option<Found> {
         let whole = relative(path);
-        let checked = self.settings.check.iter().find_map(|root| self.look(root, whole, &mut asker));
+        let checked = self.settings.check.iter().find_map(|root| self.look(root, whole, asker));
         let mapped = checked.or_else(|| {
             self.settings.maps.iter().find_map(|(mountpoint, target)| {
                 let rest = below(mountpoint.as_bytes(), path)?;
-                self.look(target, relative(rest), &mut asker)
+                self.look_mapped(target, relative(rest), asker)
             })
         });
         mapped.or_else(|| {
-            let root = self.settings.check_docroot.then(|| document_root(request)).flatten()?;
-            self.look(root, whole, &mut asker)
+            let root = self.settings.check_docroot.then(|| document_root(asker.request)).flatten()?;
+            self.look(root, whole, asker)
         })
     }
 
+    /// Asked of the path that is asked for, of the file that it means, and of the one that links lead to: any of them may
+    /// name a source that only the application may see.
     fn is_skipped(&self, path: &[u8]) -> bool {
         self.settings.skip_ext.iter().any(|extension| path.ends_with(extension.as_bytes()))
     }
 
-    /// What a path below a root means. Nothing is opened here: opening a FIFO or a device has effects.
+    /// The same of what links lead to. A neighbour is called as the file is, and the coding.
+    fn is_really_skipped(&self, real: &Path, coding: Option<Coding>) -> bool {
+        let real = real.as_os_str().as_bytes();
+        let suffix = coding.map_or("", Coding::suffix);
+        self.is_skipped(real.strip_suffix(suffix.as_bytes()).unwrap_or(real))
+    }
+
+    /// What a path below a root means.
     fn look(&self, root: &Path, relative: &Path, asker: &mut Asker<'_>) -> Option<Found> {
         let target = Target::new(root, relative);
         let metadata = fs::metadata(&target.path).ok()?;
+        self.look_at(&target, &metadata, asker)
+    }
+
+    /// The same for the root of a map. When that is a file, it answers all paths below: applications of one page find
+    /// their way from any of them.
+    fn look_mapped(&self, root: &Path, relative: &Path, asker: &mut Asker<'_>) -> Option<Found> {
+        let target = Target::new(root, relative);
+        match fs::metadata(&target.path) {
+            Ok(metadata) => self.look_at(&target, &metadata, asker),
+            Err(error) if error.kind() == ErrorKind::NotADirectory && !leaves(relative) => {
+                let metadata = fs::metadata(root).ok().filter(Metadata::is_file)?;
+                self.choose(&Target::new(root, Path::new("")), &metadata, asker)
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Nothing is opened here: opening a FIFO or a device has effects.
+    fn look_at(&self, target: &Target<'_>, metadata: &Metadata, asker: &mut Asker<'_>) -> Option<Found> {
         if metadata.is_file() {
-            return self.choose(&target, &metadata, asker);
+            return self.choose(target, metadata, asker);
         }
         if !metadata.is_dir() {
             return None;
         }
-        self.settings.index.iter().find_map(|index| {
-            let target = Target::new(root, &relative.join(index));
+        // The first one that is there decides, also when it is skipped.
+        let (target, metadata) = self.settings.index.iter().find_map(|index| {
+            let target = Target::new(target.root, &target.relative.join(index));
             let metadata = fs::metadata(&target.path).ok().filter(Metadata::is_file)?;
-            self.choose(&target, &metadata, asker)
-        })
+            Some((target, metadata))
+        })?;
+        self.choose(&target, &metadata, asker)
     }
 
     /// The file itself or a compressed neighbour.
     fn choose(&self, target: &Target<'_>, metadata: &Metadata, asker: &mut Asker<'_>) -> Option<Found> {
-        if !self.compressed.concerns(&target.path.to_string_lossy()) {
+        if self.is_skipped(target.path.as_os_str().as_bytes()) {
+            return None;
+        }
+        // A front server that sends the file drops Content-Encoding, and looks for codings itself.
+        if self.settings.mode != FileServeMode::Direct {
             return self.load(target, metadata, None, asker);
+        }
+        // The file itself tells where links lead to: what is skipped has no neighbours, and patterns are for real paths.
+        let mut plain = None;
+        let is_concerned = self.compressed.concerns(&target.path.to_string_lossy());
+        if !is_concerned || !self.settings.skip_ext.is_empty() {
+            let found = self.load(target, metadata, None, asker)?;
+            if !is_concerned && !self.compressed.concerns(&found.about.real_name) {
+                return Some(found);
+            }
+            plain = Some(found);
         }
         let neighbour = |coding: Coding| {
             let neighbour = target.neighbour(coding);
@@ -164,7 +223,8 @@ impl StaticFiles {
         }
         let mut others = Coding::ALL.into_iter().filter(|coding| !accepted.contains(coding));
         let varies = others.any(|coding| neighbour(coding).is_some());
-        Some(Found { varies, ..self.load(target, metadata, None, asker)? })
+        let plain = plain.or_else(|| self.load(target, metadata, None, asker))?;
+        Some(Found { varies, ..plain })
     }
 
     /// Content and description of a file, from memory when it is there and has not changed.
@@ -183,7 +243,12 @@ impl StaticFiles {
         let metadata = file.metadata().ok().filter(Metadata::is_file)?;
         let identity = Identity::of(&metadata);
         let (coding, named) = coding.map_or((None, &*target.path), |(coding, named)| (Some(coding), named));
-        let about = Arc::new(About::new(&target.path, self.types.of(named), coding, &metadata));
+        // What has gone meanwhile is nobody's.
+        let real = if self.resolves { &*fs::canonicalize(&target.path).ok()? } else { &*target.path };
+        if self.is_really_skipped(real, coding) {
+            return None;
+        }
+        let about = Arc::new(About::new(&target.path, real, self.types.of(named), coding, &metadata));
         let length = usize::try_from(about.length).unwrap_or(usize::MAX);
         if length <= self.settings.memory_file
             && asker.memory.has_room_for(length)
@@ -260,7 +325,13 @@ impl<'a> Target<'a> {
 }
 
 impl About {
-    fn new(path: &Path, media_type: String, coding: Option<Coding>, metadata: &Metadata) -> Self {
+    fn new(
+        path: &Path,
+        real: &Path,
+        media_type: String,
+        coding: Option<Coding>,
+        metadata: &Metadata,
+    ) -> Self {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH);
         let nanos = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let length = metadata.len();
@@ -271,6 +342,7 @@ impl About {
         Self {
             path: path.to_owned(),
             name: path.to_string_lossy().into_owned(),
+            real_name: real.to_string_lossy().into_owned(),
             length,
             length_text: length.to_string(),
             modified,
@@ -284,7 +356,7 @@ impl About {
     /// A description of nothing.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
-        Self::new(Path::new("/"), String::new(), None, &fs::metadata("/").unwrap())
+        Self::new(Path::new("/"), Path::new("/"), String::new(), None, &fs::metadata("/").unwrap())
     }
 }
 
@@ -299,6 +371,14 @@ impl Identity {
             changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+/// Whether an option compares itself with real paths.
+fn resolves(settings: &StaticSettings) -> bool {
+    let CompressedSettings { all: _, patterns, prefixes, suffixes } = &settings.compressed;
+    !settings.skip_ext.is_empty()
+        || settings.expires.iter().any(|rule| rule.subject == ExpiresSubject::File)
+        || !(patterns.is_empty() && prefixes.is_empty() && suffixes.is_empty())
 }
 
 /// The whole content, unless the file changes while it is read.
@@ -341,7 +421,6 @@ fn leaves(relative: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use margrave_config::settings::CompressedSettings;
     use margrave_wire::Name;
     use std::os::unix::fs::symlink;
     use std::time::Duration;
@@ -357,9 +436,15 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let root = folder.path();
-            for directory in
-                ["static/css", "static-private", "public/docs", "shared", "docroot", "deep/static2"]
-            {
+            for directory in [
+                "static/css",
+                "static/sub",
+                "static-private",
+                "public/docs",
+                "shared",
+                "docroot",
+                "deep/static2",
+            ] {
                 fs::create_dir_all(root.join(directory)).unwrap();
             }
             for file in [
@@ -368,6 +453,10 @@ mod tests {
                 "static/css/a.css.br",
                 "static/plain.js",
                 "static/skipped.py",
+                "static/sub/index.py",
+                "static/sub/index.html",
+                "static/link.txt.gz",
+                "static/css/b.css",
                 "static-private/x",
                 "public/docs/index.html",
                 "public/robots.txt",
@@ -383,6 +472,8 @@ mod tests {
             symlink("../static-private", root.join("static/secrets")).unwrap();
             symlink(root.join("static/css/a.css"), root.join("static/absolute.css")).unwrap();
             symlink(root.join("static-private/x"), root.join("static/plain.js.gz")).unwrap();
+            symlink("skipped.py", root.join("static/link.txt")).unwrap();
+            symlink("../skipped.py", root.join("static/css/b.css.gz")).unwrap();
             make_fifo(&root.join("static/fifo"));
             let settings = StaticSettings {
                 maps: vec![
@@ -392,10 +483,11 @@ mod tests {
                 ],
                 check: vec![root.join("missing"), root.join("public")],
                 check_docroot: true,
-                index: vec!["index.htm".into(), "index.html".into()],
+                index: vec!["index.htm".into(), "index.py".into(), "index.html".into()],
                 skip_ext: vec![".py".into()],
                 safe: vec![root.join("shared")],
                 compressed: CompressedSettings { all: true, ..CompressedSettings::default() },
+                mounts: vec!["/app".into(), "/app/sub".into()],
                 ..StaticSettings::default()
             };
             let files = StaticFiles::new(&settings).unwrap();
@@ -445,11 +537,17 @@ mod tests {
         check("/static//css/a.css", Some("static/css/a.css"));
         check("/static/css/../css/./a.css", Some("static/css/a.css"));
         check("/favicon.ico", Some("public/robots.txt"));
+        check("/favicon.ico/", Some("public/robots.txt"));
+        check("/favicon.ico/more/of.it", Some("public/robots.txt"));
         check("/robots.txt", Some("public/robots.txt"));
         check("/docs", Some("public/docs/index.html"));
         check("/docs/", Some("public/docs/index.html"));
         check("/static2/deep.txt", Some("deep/static2/deep.txt"));
         check("/d.txt", Some("docroot/d.txt"));
+        check("/app/static/plain.js", Some("static/plain.js"));
+        check("/app/sub/static/plain.js", Some("static/plain.js"));
+        check("/app/robots.txt", Some("public/robots.txt"));
+        check("/app/d.txt", Some("docroot/d.txt"));
     }
 
     #[test]
@@ -471,8 +569,14 @@ mod tests {
             "/",
             "",
             "/staticcss/a.css",
+            "/application/static/plain.js",
+            "/app/app/sub/static/plain.js",
+            "/app/static/../static-private/x",
+            "/app/../static-private/x",
+            "/app",
+            "/app/",
             "/favicon.icon",
-            "/favicon.ico/more",
+            "/favicon.ico/more.py",
             "/favicon.ico/../x",
             "/missing",
             "/static/css/a.css/",
@@ -480,6 +584,9 @@ mod tests {
             "/static/css/a.css\0",
             "/static/css/a.css\0.py",
             "/static/skipped.py",
+            "/static/sub",
+            "/static/sub/",
+            "/static/link.txt",
             "/static/fifo",
             "/static/css\\a.css",
             "/static/%2e%2e/static-private/x",
@@ -492,6 +599,26 @@ mod tests {
     fn links_may_lead_inside_and_to_safe_directories() {
         check("/static/absolute.css", Some("static/css/a.css"));
         check("/static/s.js", Some("shared/s.js"));
+    }
+
+    #[test]
+    fn what_is_skipped_does_not_come_from_memory_or_by_a_neighbour() {
+        let mut site = Site::new();
+        for (path, coding) in
+            [("/static/sub/", ""), ("/static/link.txt", ""), ("/static/link.txt", "gzip")].repeat(4)
+        {
+            assert!(site.find("GET", path, coding).is_none(), "{path} {coding}");
+        }
+        // A file in memory becomes a link to what is skipped.
+        let path = site.folder.path().join("static/plain.js");
+        for _ in 0..3 {
+            site.find("GET", "/static/plain.js", "").unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        symlink("skipped.py", &path).unwrap();
+        for _ in 0..3 {
+            assert!(site.find("GET", "/static/plain.js", "").is_none());
+        }
     }
 
     #[test]
@@ -513,6 +640,8 @@ mod tests {
             ("/static/css/a.css.gz", "gzip", "static/css/a.css.gz", None, false),
             ("/favicon.ico", "gzip", "public/robots.txt.gz", Some("gzip"), true),
             ("/docs/", "gzip", "public/docs/index.html", None, false),
+            // The neighbour is a link to what is skipped.
+            ("/static/css/b.css", "gzip", "static/css/b.css", None, false),
             // The neighbour is a link that leads out.
             ("/static/plain.js", "gzip", "static/plain.js", None, false),
         ] {
@@ -526,6 +655,26 @@ mod tests {
         let (_, _, coded) = Site::new().find("GET", "/static/css/a.css", "gzip").unwrap();
         assert_eq!(coded.about.media_type, "text/css");
         assert!(coded.about.tag.ends_with("-gzip\""));
+    }
+
+    #[test]
+    fn neighbours_are_chosen_by_the_real_path_too() {
+        let mut site = Site::new();
+        let root = fs::canonicalize(site.folder.path()).unwrap();
+        symlink("static", root.join("current")).unwrap();
+        for (prefix, expected) in [("current", Some("gzip")), ("static", Some("gzip")), ("shared", None)] {
+            let prefix = root.join(prefix).to_string_lossy().into_owned();
+            let compressed = CompressedSettings { prefixes: vec![prefix], ..CompressedSettings::default() };
+            let maps = vec![("/c".into(), root.join("current"))];
+            let settings = StaticSettings { maps, compressed, ..StaticSettings::default() };
+            site.files = StaticFiles::new(&settings).unwrap();
+            for _ in 0..4 {
+                let (_, _, found) = site.find("GET", "/c/css/a.css", "gzip").unwrap();
+                assert_eq!(found.about.coding.map(Coding::name), expected, "{settings:?}");
+                assert_eq!(found.varies, expected.is_some());
+            }
+            site.memory = Memory::new(1 << 20);
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::values::Values;
 use crate::diagnostic::Repair;
 use crate::loader::Setting;
 use crate::pattern;
-use crate::settings::{CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, StaticSettings};
+use crate::settings::{
+    CompressedSettings, ExpiresRule, ExpiresSubject, FileServeMode, PythonSettings, StaticSettings,
+};
 use std::path::PathBuf;
 
 /// The options that make rules of expiry. Within a subject those that count from now come first, as in uWSGI.
@@ -19,12 +21,13 @@ const EXPIRES: [(&str, ExpiresSubject, bool); 8] = [
     ("static-expires-type-mtime", ExpiresSubject::Type, true),
 ];
 
-pub fn build(values: &mut Values<'_>) -> StaticSettings {
+pub fn build(values: &mut Values<'_>, python: &PythonSettings) -> StaticSettings {
     let default = StaticSettings::default();
     StaticSettings {
         maps: maps(values),
         check: values.paths("check-static"),
         check_docroot: values.flag("check-static-docroot").unwrap_or_default(),
+        mounts: mounts(python),
         index: values.texts("static-index"),
         skip_ext: values.texts("static-skip-ext"),
         safe: values.paths("static-safe"),
@@ -36,6 +39,11 @@ pub fn build(values: &mut Values<'_>) -> StaticSettings {
         memory: bytes(values, "static-memory").unwrap_or(default.memory),
         memory_file: bytes(values, "static-memory-file").unwrap_or(default.memory_file),
     }
+}
+
+fn mounts(python: &PythonSettings) -> Vec<String> {
+    let mounts = python.apps.iter().filter(|_| python.manage_script_name);
+    mounts.map(|app| app.mountpoint.clone()).filter(|mount| !mount.is_empty()).collect()
 }
 
 fn bytes(values: &mut Values<'_>, name: &'static str) -> Option<usize> {

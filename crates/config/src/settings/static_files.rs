@@ -13,6 +13,8 @@ pub struct StaticSettings {
     pub check: Vec<PathBuf>,
     /// `check-static-docroot`: the request's DOCUMENT_ROOT is such a root too.
     pub check_docroot: bool,
+    /// Mount points that move to SCRIPT_NAME (`manage-script-name`): what is below them is looked for without them.
+    pub mounts: Vec<String>,
     /// `static-index`.
     pub index: Vec<String>,
     /// `static-skip-ext`.
@@ -41,6 +43,7 @@ impl Default for StaticSettings {
             maps: Vec::new(),
             check: Vec::new(),
             check_docroot: false,
+            mounts: Vec::new(),
             index: Vec::new(),
             skip_ext: Vec::new(),
             safe: Vec::new(),

@@ -150,6 +150,16 @@ fn mounts_are_files_or_modules() {
 }
 
 #[test]
+fn files_are_below_mount_points_that_move_to_script_name() {
+    let mounts = |line: &str| {
+        let text = format!("mount = /api=pkg:app\nmount = /old/=legacy.py\nmodule = m\n{line}");
+        settings(&text).static_files.mounts
+    };
+    assert_eq!(mounts("manage-script-name = true"), ["/api", "/old"]);
+    assert_eq!(mounts(""), [""; 0]);
+}
+
+#[test]
 fn patterns_in_the_module_search_path_are_expanded() {
     let world = MemoryWorld::with_files(&[
         ("lib/b/x.py", ""),
