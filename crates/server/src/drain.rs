@@ -171,7 +171,7 @@ impl Reactor {
         let (Some(drain), Some(heirs)) = (&mut self.drain, heirs) else { return };
         let _ = heirs.set_nonblocking();
         drain.heirs = Some(heirs);
-        self.site.closing.store(false, Relaxed);
+        self.site.closing.store(self.site.http.keepalive.is_none(), Relaxed);
         self.settle_idle();
     }
 
