@@ -3,13 +3,11 @@ import json
 import os
 import re
 import signal
-import subprocess
 
 import pytest
 from conftest import APPS
 from harness import http
 from harness.http import encode, raw
-from harness.server import clean_environment
 from harness.waiting import until
 
 own = pytest.mark.margrave_only
@@ -436,32 +434,3 @@ def test_a_full_disk_stops_no_request(probe, address, option):
         assert http.get(address, f"/one?{number}").status == 200
     assert server.running()
     assert server.stop(signal.SIGTERM) == 0
-
-
-def answers(address):
-    try:
-        return http.get(address, "/").status == 200
-    except (OSError, http.Broken):
-        return False
-
-
-@own(reason="it waits for the reader of its log")
-def test_a_reader_of_the_log_that_has_stopped_holds_no_failing_request_up(tmp_path, address, under_test):
-    (tmp_path / "app.py").write_text(
-        "def application(environ, start_response):\n"
-        "    if environ['PATH_INFO'] == '/fails':\n        raise RuntimeError('x' * 1000)\n"
-        "    start_response('200 OK', [])\n    return [b'ok']\n"
-    )
-    command = [under_test.executable, "--http-socket", address, "--wsgi-file", "app.py", "--disable-logging"]
-    server = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        until(lambda: answers(address), 20, "the server")
-        # A pipe holds 64 KiB.
-        assert {http.get(address, "/fails").status for _ in range(200)} == {500}
-        assert http.get(address, "/").text == "ok"
-        server.send_signal(signal.SIGTERM)
-        log, _ = server.communicate(timeout=20)
-        assert b"RuntimeError: xxx" in log and server.returncode == 0
-    finally:
-        server.kill()
-        server.wait()

@@ -6,8 +6,6 @@ An application that has set ``sys.excepthook`` (error collectors do) gets it cal
 import sys
 import traceback as _traceback
 
-from margrave import _margrave
-
 
 def traceback(error):
     """The traceback of ``error`` and of what caused it, as text."""
@@ -27,17 +25,8 @@ def exception(error):
 
 
 def write(text):
-    """Writes ``text`` to the log in one piece, so that several processes do not mix their lines.
-
-    While a worker serves, nobody waits for that, unless the application has put another stream in the place of ``sys.stderr``.
-    """
-    text = text if text.endswith("\n") else text + "\n"
+    """Writes ``text`` to the log in one piece, so that several processes do not mix their lines."""
     stream = sys.stderr if sys.stderr is not None else sys.__stderr__
-    if stream is None:
-        return
-    if stream is sys.__stderr__:
-        stream.flush()
-        _margrave.write_log(text.encode(errors="backslashreplace"))
-    else:
-        stream.write(text)
+    if stream is not None:
+        stream.write(text if text.endswith("\n") else text + "\n")
         stream.flush()

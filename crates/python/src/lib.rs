@@ -25,7 +25,5 @@ mod _margrave {
     #[pymodule_export]
     use crate::wsgi::file_wrapper::FileWrapper;
     #[pymodule_export]
-    use crate::wsgi::report::write_log;
-    #[pymodule_export]
     use crate::zygote::Zygote;
 }

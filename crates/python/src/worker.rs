@@ -13,7 +13,7 @@ use crate::wsgi::dynamic::DynamicApps;
 use crate::wsgi::environ::Facts;
 use crate::wsgi::executor::{Bridge, Plan, WsgiExecutor};
 use crate::wsgi::recycling::Recycling;
-use crate::wsgi::{report, stray};
+use crate::wsgi::stray;
 use crate::zygote::{Report, reports};
 use margrave_lifecycle::message::LoadFailure;
 use margrave_server::{Ending, Server, WorkerParts};
@@ -125,7 +125,6 @@ impl Worker {
             parts.watchdog = Some(Box::new(PythonWatchdog::new(lanes, row, signals, stacks)));
         }
         let server = Server::new(parts).map_err(Error::from)?;
-        report::begin(server.log());
         let _ = self.server.set(server);
         self.sign_in();
         Ok(())
@@ -192,14 +191,6 @@ impl Worker {
 
     /// Serves on the calling thread until the worker ends; why it ends.
     fn run(&self, py: Python<'_>, thread: usize) -> PyResult<&'static str> {
-        let ending = self.serve(py, thread);
-        report::end();
-        ending
-    }
-}
-
-impl Worker {
-    fn serve(&self, py: Python<'_>, thread: usize) -> PyResult<&'static str> {
         let server = self.server()?;
         let table = self.table.get().ok_or(Error::Order("Worker.set_apps comes first"))?;
         let plan = Plan {

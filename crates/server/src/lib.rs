@@ -43,7 +43,6 @@ pub use exchange::{Exchange, SendError, Written};
 pub use fellows::Fellows;
 pub use kept::{COPIED, Owner};
 pub use live::BodyFault;
-pub use log::Log;
 pub use threads::Server;
 
 use margrave_config::Settings;

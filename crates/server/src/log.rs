@@ -14,7 +14,6 @@ use margrave_wire::{Known, Request, ResponseEncoder, WireError};
 use std::cell::RefCell;
 use std::fmt::Arguments;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -67,22 +66,6 @@ impl Line<'_> {
 
     fn body_bytes(&self) -> u64 {
         if self.overdue.is_some() { 0 } else { self.encoder.body_sent() }
-    }
-}
-
-/// The way to the log for what else a worker has to say, past the threads that serve.
-#[derive(Clone)]
-pub struct Log(pub(crate) Arc<Site>);
-
-impl Log {
-    /// Leaves whole lines to be written. Never waits for them.
-    pub fn write(&self, lines: &[u8]) {
-        self.0.log.write(lines);
-    }
-
-    /// Waits for the last lines to be written, within bounds.
-    pub fn flush(&self) {
-        self.0.log.flush();
     }
 }
 

@@ -1,7 +1,6 @@
 //! Python threads: each leads or runs what is ready, as the roles say.
 
 use crate::exchange::{Exchange, Scratch, Times};
-use crate::log::Log;
 use crate::reactor::{Reactor, Work};
 use crate::role::{Role, Roles, Running, Woken};
 use crate::site::Site;
@@ -142,12 +141,6 @@ impl Server {
             .stack_size(512 * 1024)
             .spawn(move || watcher::run(&watched))?;
         Ok(Self { shared })
-    }
-
-    /// The way to the log.
-    #[must_use]
-    pub fn log(&self) -> Log {
-        Log(Arc::clone(&self.shared.site))
     }
 
     /// Starts accepting and tells the master.

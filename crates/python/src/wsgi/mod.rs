@@ -15,7 +15,7 @@ pub mod file_wrapper;
 pub mod input;
 pub mod kept;
 pub mod recycling;
-pub mod report;
+mod report;
 pub mod respond;
 pub mod slot;
 pub mod start_response;
