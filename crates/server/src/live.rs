@@ -3,9 +3,8 @@
 //! Two kinds of requests start before their body is there: one whose client waits for `100 Continue`, which is sent
 //! when the application first reads, and one whose body is larger than what is read ahead. Their threads may have to
 //! wait for the client, so at most half of a worker's threads take such requests at a time: the client of another one
-//! is told to continue at once, and a large body waits in the kernel. The only
-//! thread of a worker takes one all the same, and others wait for that client then: the application could refuse the body
-//! unread, or read it as it comes.
+//! is told to continue at once, and a large body waits in the kernel. The only thread of a worker takes
+//! one all the same, and others wait for that client then: the application could refuse the body unread, or read it as it comes.
 //!
 //! The reactor decodes what arrives into [`Inflow::arrived`], up to the bound on a body in memory; beyond it, it does
 //! not read, and the kernel holds the client back. What an application leaves unread is dropped up to `drain-limit`,

@@ -1,7 +1,7 @@
 //! The reactor: connections, what arrives on them, and the requests that are ready to run.
 //!
 //! One value behind one lock; whoever polls hands its events to [`Reactor::handle_ready`]. Nothing here
-//! blocks, calls Python or waits for the GIL. Reading is in `intake`, answering in `delivery`, the end in `drain`.
+//! waits for a client, calls Python or waits for the GIL; files are read and written. Reading is in `intake`, answering in `delivery`, the end in `drain`.
 
 use crate::balance::Recent;
 use crate::batch::Batch;

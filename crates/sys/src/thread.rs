@@ -93,12 +93,13 @@ pub fn end_process(status: i32) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::JoinHandle;
 
-    #[test]
-    fn a_thread_that_waits_for_something_else_cannot_run() {
-        assert!(is_runnable(id()));
-        let (send, receive) = std::sync::mpsc::channel();
-        let (ended, end) = std::sync::mpsc::channel::<()>();
+    /// A thread that sleeps until the sender is dropped.
+    fn sleeper() -> (u64, Sender<()>, JoinHandle<()>) {
+        let (send, receive) = channel();
+        let (ended, end) = channel();
         let sleeper = std::thread::spawn(move || {
             send.send(id()).unwrap();
             let _ = end.recv();
@@ -107,6 +108,13 @@ mod tests {
         while is_runnable(thread) {
             std::thread::yield_now();
         }
+        (thread, ended, sleeper)
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_something_else_cannot_run() {
+        assert!(is_runnable(id()));
+        let (thread, ended, sleeper) = sleeper();
         drop(ended);
         sleeper.join().unwrap();
         // The kernel lets go of a thread a little later.
@@ -118,16 +126,7 @@ mod tests {
 
     #[test]
     fn the_time_that_a_thread_has_run_grows_while_it_runs_only() {
-        let (send, receive) = std::sync::mpsc::channel();
-        let (ended, end) = std::sync::mpsc::channel::<()>();
-        let sleeper = std::thread::spawn(move || {
-            send.send(id()).unwrap();
-            let _ = end.recv();
-        });
-        let thread = receive.recv().unwrap();
-        while is_runnable(thread) {
-            std::thread::yield_now();
-        }
+        let (thread, ended, sleeper) = sleeper();
         let (own, other) = (time_run(id()).unwrap(), time_run(thread).unwrap());
         while time_run(id()).unwrap() < own + Duration::from_millis(20) {}
         assert_eq!(time_run(thread).unwrap(), other);

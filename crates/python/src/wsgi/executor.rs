@@ -113,10 +113,13 @@ impl<'t> WsgiExecutor<'t> {
 /// # Errors
 /// When an object cannot be made.
 pub fn prepare(py: Python<'_>, facts: &Facts) -> PyResult<()> {
-    let errors = py.import("sys")?.getattr("stderr")?;
-    std::mem::forget(EnvironBuilder::new(py, facts, &errors)?);
-    std::mem::forget(Handles::new(py)?);
+    std::mem::forget(make_parts(py, facts)?);
     Ok(())
+}
+
+fn make_parts(py: Python<'_>, facts: &Facts) -> PyResult<(EnvironBuilder, Handles)> {
+    let errors = py.import("sys")?.getattr("stderr")?;
+    Ok((EnvironBuilder::new(py, facts, &errors)?, Handles::new(py)?))
 }
 
 impl Bridge {
@@ -125,9 +128,7 @@ impl Bridge {
     /// # Errors
     /// When an object cannot be made.
     pub fn new(py: Python<'_>, plan: Plan, facts: &Facts) -> PyResult<Self> {
-        let errors = py.import("sys")?.getattr("stderr")?;
-        let environ = EnvironBuilder::new(py, facts, &errors)?;
-        let handles = Handles::new(py)?;
+        let (environ, handles) = make_parts(py, facts)?;
         environ.set_input(handles.input.bind(py))?;
         Ok(Self { plan, environ, handles })
     }
