@@ -125,7 +125,7 @@ impl Zygote {
     /// The whole configuration, as JSON.
     #[getter]
     fn settings(&self) -> Result<String, Error> {
-        Ok(serde_json::to_string(&self.instance.settings)?)
+        Ok(serde_json::to_string(&*self.instance.settings)?)
     }
 
     /// Pid of the master.
@@ -276,7 +276,7 @@ impl Zygote {
         settle_in(&instance.settings, order.worker);
         let listeners = mapped(inheritance.listeners, &instance.settings, order.worker)?;
         let parts = WorkerParts {
-            settings: instance.settings.clone(),
+            settings: Arc::clone(&instance.settings),
             listeners,
             control: order.control,
             liveness: inheritance.liveness,

@@ -99,7 +99,7 @@ pub enum Ending {
 /// What a worker is made of.
 pub struct WorkerParts {
     /// The whole configuration.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Bound sockets.
     pub listeners: Vec<(ListenerInfo, OwnedFd)>,
     /// The channel to the master.

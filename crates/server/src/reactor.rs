@@ -695,7 +695,7 @@ pub(crate) mod tests {
         let layout = Layout { slots: 2, threads: 1, listeners: 1 };
         let (scoreboard, _memory) = SharedWords::create(layout.words()).unwrap();
         let site = Site::new(WorkerParts {
-            settings,
+            settings: Arc::new(settings),
             listeners: listener
                 .map(|fd| (ListenerInfo { index: 0, address: String::new() }, fd))
                 .into_iter()

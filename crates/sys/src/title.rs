@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::sync::OnceLock;
 
 /// The memory that holds the command line of this process.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,12 @@ impl Title {
     /// Finds the memory of the command line. `None` when the system does not say where it is.
     #[must_use]
     pub fn find() -> Option<Self> {
+        // Children have it where it is here.
+        static FOUND: OnceLock<Option<Title>> = OnceLock::new();
+        *FOUND.get_or_init(Self::ask)
+    }
+
+    fn ask() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         // The name in parentheses may hold anything, so fields are counted after its last `)`: arg_start is field 48.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

@@ -7,8 +7,8 @@ use margrave_config::Settings;
 use margrave_stats::scoreboard::{Layout, Slot};
 use margrave_sys::lock::SharedLocks;
 use margrave_sys::shm::SharedWords;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 static INSTANCE: OnceLock<Instance> = OnceLock::new();
@@ -16,7 +16,7 @@ static INSTANCE: OnceLock<Instance> = OnceLock::new();
 /// What a process of this instance knows.
 pub struct Instance {
     /// The whole configuration.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Pid of the master.
     pub master_pid: i32,
     /// Number of this generation, from 1.
@@ -52,7 +52,7 @@ impl Instance {
         shared: Shared,
     ) -> Self {
         Self {
-            settings,
+            settings: Arc::new(settings),
             master_pid: place.master_pid,
             generation: place.generation,
             sockets: place.sockets,

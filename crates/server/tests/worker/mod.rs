@@ -127,7 +127,7 @@ impl Worker {
         let (heirs, adoption) = Channel::pair().unwrap();
         let (alive, liveness) = std::io::pipe().unwrap();
         let server = Server::new(WorkerParts {
-            settings,
+            settings: Arc::new(settings),
             listeners: vec![(ListenerInfo { index: 0, address: address.clone() }, fd.try_clone().unwrap())],
             control: control_end.into_fd(),
             liveness: alive.into(),
