@@ -1,10 +1,11 @@
-"""What is built between the load of an application and the first fork."""
+"""What is built between the load of an application and the first fork, and what is let go of after it."""
 import re
 import signal
 import textwrap
 
 import pytest
-from harness import http
+from harness import http, processes
+from harness.waiting import until
 
 pytestmark = pytest.mark.margrave_only(reason="the zygote is Margrave's")
 
@@ -88,3 +89,33 @@ def test_a_site_with_broken_urls_starts_as_under_uwsgi_and_says_so(site):
     site.start()
     assert site.get().status == 500
     assert "going on, because Django reads it only at the first request" in site.server.log
+
+
+def test_processes_that_wait_hold_no_pages_of_files_that_only_the_start_has_needed(site):
+    site.urls("VERSION = 'one'\n" + URLS)
+    site.start("processes = 1")
+    master = site.server.pid
+    (zygote,) = processes.children(master)
+    (worker,) = processes.children(zygote)
+    assert site.get().text.startswith("one")
+    # The worker has touched what a request needs; the zygote has imported everything.
+    until(lambda: memory(zygote, "RssFile") < memory(worker, "RssFile"), what="the zygote to let go of files")
+    until(lambda: memory(master, "RssFile") * 2 < memory(master, "VmHWM"), what="the master to let go of files")
+    processes.kill(worker)
+    until(lambda: worker not in processes.children(zygote) and processes.children(zygote), what="another worker")
+    assert site.get().text.startswith("one")
+    site.urls("VERSION = 'two'\n" + URLS)
+    site.server.send(signal.SIGHUP)
+    site.server.wait_log("generation 2 serves")
+    assert site.get().text.startswith("two")
+    # The zygote of the first generation goes when its worker has gone.
+    until(lambda: zygote not in processes.children(master), what="the end of the first generation")
+    ((zygote, worker),) = [(pid, *processes.children(pid)) for pid in processes.children(master)]
+    until(lambda: memory(zygote, "RssFile") < memory(worker, "RssFile"), what="the next zygote to let go of files")
+
+
+def memory(pid, name):
+    """One of the sizes in /proc/pid/status, in KiB."""
+    with open(f"/proc/{pid}/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return int(lines[name].split()[0])

@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 /// Longest time for a thread to write its stack.
 const STACK_PATIENCE: Duration = Duration::from_millis(250);
 
-/// Native threads of ours, whose names begin so, run no Python.
-const OURS: &str = "margrave-";
-
 pyo3::create_exception!(
     margrave,
     RequestTimeout,
@@ -145,7 +142,8 @@ impl StackFile {
         let others = threads
             .iter()
             .filter(|(tid, name)| {
-                !name.starts_with(OURS) && !headings.iter().any(|heading| heading.tid == *tid)
+                !name.starts_with(margrave_sys::thread::OURS)
+                    && !headings.iter().any(|heading| heading.tid == *tid)
             })
             .map(|(tid, name)| (*tid, format!("pid {pid}, thread {tid} ({name})")));
         for (tid, text) in known.chain(others).filter(|(tid, _)| *tid != 0) {

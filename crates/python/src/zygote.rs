@@ -22,6 +22,7 @@ use margrave_sys::channel::Channel;
 use margrave_sys::child::{kill, open_pidfd, reap, take_inherited, wait_readable};
 use margrave_sys::fork::Forked;
 use margrave_sys::lock::SharedLocks;
+use margrave_sys::memory;
 use margrave_sys::process;
 use margrave_sys::process::redirect_output;
 use margrave_sys::shm::SharedWords;
@@ -31,6 +32,10 @@ use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// After so long without a command there seems to be nothing to do.
+const REST: Duration = Duration::from_millis(200);
 
 /// A process forked here and not reaped yet.
 struct Child {
@@ -65,6 +70,8 @@ pub struct Zygote {
     children: Vec<Child>,
     retiring: bool,
     renewed_in: Option<String>,
+    /// Pages of libraries are mapped here that only the load of the application, or the last fork, has needed.
+    holds_files: bool,
 }
 
 /// One application as Python reports it: mount point, name, load time in milliseconds.
@@ -119,6 +126,7 @@ impl Zygote {
             children: Vec::new(),
             retiring: false,
             renewed_in,
+            holds_files: true,
         })
     }
 
@@ -183,8 +191,13 @@ impl Zygote {
             py.check_signals()?;
             self.bury(&ended)?;
             if !commanded {
+                if ended.is_empty() && std::mem::take(&mut self.holds_files) {
+                    // Where `/proc` cannot be read they stay.
+                    let _ = memory::release_files();
+                }
                 continue;
             }
+            self.holds_files = true;
             let Some(control) = &self.control else { return Ok(None) };
             match receive(control)? {
                 None => return Ok(None),
@@ -218,7 +231,7 @@ impl Zygote {
         let control = self.control.as_ref().ok_or(Error::Order("this process is not the zygote any more"))?;
         let mut descriptors = vec![control.as_fd()];
         descriptors.extend(self.children.iter().map(|child| child.pidfd.as_fd()));
-        let ready = wait_readable(&descriptors)?;
+        let ready = wait_readable(&descriptors, self.holds_files.then_some(REST))?;
         let ended =
             self.children.iter().zip(&ready[1..]).filter(|(_, ready)| **ready).map(|(child, _)| child.id);
         Ok((ready[0], ended.collect()))

@@ -1,10 +1,11 @@
 //! Children of the zygote: pidfds, waiting, reaping.
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn pid_of(pid: i32) -> io::Result<Pid> {
     // Zero and negative numbers mean groups, to which nothing here is ever sent.
@@ -59,14 +60,18 @@ pub fn kill(pid: i32) -> io::Result<()> {
 }
 
 /// Waits until one of `descriptors` is readable or at its end; which ones are. Ends early, with none, when a signal
-/// arrives.
+/// arrives, or after `timeout` (`None` = never).
 ///
 /// # Errors
 /// When a descriptor is not open.
-pub fn wait_readable(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
+pub fn wait_readable(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
-    match poll(&mut polled, None) {
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    match poll(&mut polled, timeout.as_ref()) {
         Ok(_) => Ok(polled.iter().map(|entry| !entry.revents().is_empty()).collect()),
         Err(rustix::io::Errno::INTR) => Ok(vec![false; descriptors.len()]),
         Err(error) => Err(error.into()),
@@ -83,7 +88,7 @@ mod tests {
         let child = std::process::Command::new("false").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let pidfd = open_pidfd(pid).unwrap();
-        assert_eq!(wait_readable(&[pidfd.as_fd()]).unwrap(), [true]);
+        assert_eq!(wait_readable(&[pidfd.as_fd()], None).unwrap(), [true]);
         assert_eq!(reap(pid).unwrap(), Some(1 << 8));
         assert!(reap(pid).is_err());
     }

@@ -16,6 +16,7 @@ pub mod fifo;
 pub mod file;
 pub mod fork;
 pub mod lock;
+pub mod memory;
 pub mod net;
 pub mod notify;
 pub mod poller;

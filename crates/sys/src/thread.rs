@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+/// What the names of our threads begin with that run no code of the application. They never unmap a file.
+pub const OURS: &str = "margrave-";
+
 /// The kernel's id of the calling thread.
 #[must_use]
 pub fn id() -> u64 {

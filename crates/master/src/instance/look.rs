@@ -7,7 +7,7 @@ use margrave_config::settings::CheaperAlgorithm;
 use margrave_lifecycle::message::ForkId;
 use margrave_lifecycle::supervisor::{self, Ended};
 use margrave_sys::clock::monotonic;
-use margrave_sys::process;
+use margrave_sys::{memory, process};
 use std::time::Duration;
 
 impl Instance {
@@ -25,6 +25,11 @@ impl Instance {
             self.proceed_beside();
         }
         self.beat(now);
+        if self.rests_at.is_some_and(|at| now >= at) {
+            self.rests_at = None;
+            // Where `/proc` cannot be read they stay.
+            let _ = memory::release_files();
+        }
         if now >= self.next_look {
             self.look(now);
         }

@@ -62,6 +62,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The same, when workers are to be recycled after a number of requests.
 const CLOSE_LOOK: Duration = Duration::from_millis(200);
 
+/// After so long without a command the start, or a reload, seems to be over.
+const REST: Duration = Duration::from_millis(300);
+
 /// Time in which a zygote reports the end of a worker that is known to have ended.
 const REPORT_GRACE: Duration = Duration::from_secs(1);
 
@@ -118,6 +121,8 @@ pub struct Instance {
     descriptors: Descriptors,
     watch: FileWatch,
     tracebacker: Tracebacker,
+    /// When there will have been nothing to do for a while, and pages of the executable can go.
+    rests_at: Option<Duration>,
     /// Where this executable was at the start; another one may be there by now.
     executable: Option<PathBuf>,
     /// The master that is to replace this one.
@@ -205,6 +210,7 @@ impl Instance {
             fifos,
             watch: FileWatch::default(),
             tracebacker,
+            rests_at: None,
             executable: std::env::current_exe().ok(),
             successor: None,
             check: None,
@@ -282,6 +288,7 @@ impl Instance {
             self.beside.poll_timeout(),
             self.next_heartbeat,
             self.inquiry_timeout(),
+            self.rests_at,
             self.check.as_ref().map(|check| check.deadline),
         ];
         timeouts.into_iter().flatten().fold(self.next_look, Duration::min)

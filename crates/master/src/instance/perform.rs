@@ -1,6 +1,6 @@
 //! Performs what the supervisor decides.
 
-use super::Instance;
+use super::{Instance, REST};
 use crate::check::Check;
 use crate::error::StartError;
 use crate::event::Source;
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 impl Instance {
     pub(super) fn perform(&mut self, command: Command) {
+        self.rests_at = Some(monotonic() + REST);
         match command {
             Command::SpawnZygote { generation, like } => self.spawn_zygote(generation, like),
             Command::Fork { generation, id, worker, slot, respawn } => {
