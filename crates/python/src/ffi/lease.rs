@@ -104,6 +104,13 @@ impl<S> Lease<S> {
         self.lend(self.wait(&waiting), body)
     }
 
+    /// Uses the state without an exchange, once the request has ended; `None` while another thread still uses them.
+    pub fn with_rest<R>(&self, body: impl FnOnce(&mut S) -> R) -> Option<R> {
+        let _borrowed = self.try_borrow()?;
+        // SAFETY: `_borrowed` is of this lease and makes this the only borrower of the state.
+        Some(body(unsafe { &mut *self.state.get() }))
+    }
+
     fn try_borrow(&self) -> Option<Borrowed<'_>> {
         // Not `then_some`: a `Borrowed` that is made and not given out would give back what another thread has.
         (!self.busy.swap(true, Ordering::Acquire)).then(|| Borrowed(&self.busy))
@@ -157,7 +164,9 @@ mod tests {
         let borrowed = lease.try_borrow().unwrap();
         assert!(lease.try_borrow().is_none());
         assert!(lease.try_borrow().is_none(), "the second question has the same answer");
+        assert!(lease.with_rest(|()| ()).is_none());
         drop(borrowed);
         assert!(lease.try_borrow().is_some());
+        assert!(lease.with_rest(|()| ()).is_some());
     }
 }

@@ -21,6 +21,7 @@ use margrave_stats::scoreboard::{Slot as ScoreboardSlot, ThreadWord};
 use margrave_wire::{BodyLength, Known};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -45,6 +46,9 @@ pub struct Plan {
     pub show_exceptions: bool,
 }
 
+/// Sets of objects that an application may let go of later.
+const MOST_KEPT: usize = 64;
+
 /// The objects that an application holds during a request; used again when it let go of all of them.
 struct Handles {
     slot: Arc<Slot>,
@@ -65,6 +69,9 @@ pub struct Bridge {
     plan: Plan,
     environ: EnvironBuilder,
     handles: Handles,
+    /// Those that an application has kept, the oldest first. Most lie in cycles that wait for the collector (Django's users and
+    /// messages).
+    kept: VecDeque<Handles>,
 }
 
 impl Handles {
@@ -84,11 +91,11 @@ impl Handles {
     }
 
     /// Whether the application has kept nothing: one reference each is ours, `write` has another in
-    /// `start_response`, `input` another in the template of environs.
-    fn are_free(&self, py: Python<'_>) -> bool {
+    /// `start_response`, the `input` of the present set another in the template of environs.
+    fn are_free(&self, py: Python<'_>, present: bool) -> bool {
         is_unshared(self.start_response.bind_borrowed(py), 1)
             && is_unshared(self.write.bind_borrowed(py), 2)
-            && is_unshared(self.input.bind(py).as_any().as_borrowed(), 2)
+            && is_unshared(self.input.bind(py).as_any().as_borrowed(), if present { 2 } else { 1 })
     }
 }
 
@@ -130,7 +137,7 @@ impl Bridge {
     pub fn new(py: Python<'_>, plan: Plan, facts: &Facts) -> PyResult<Self> {
         let (environ, handles) = make_parts(py, facts)?;
         environ.set_input(handles.input.bind(py))?;
-        Ok(Self { plan, environ, handles })
+        Ok(Self { plan, environ, handles, kept: VecDeque::new() })
     }
 
     fn handle(&mut self, py: Python<'_>, exchange: &mut Exchange<'_>) {
@@ -242,14 +249,22 @@ impl Bridge {
         );
     }
 
-    /// Makes the next request's objects, if the application kept one of this one's.
+    /// Finds or makes the next request's objects, if the application kept one of this one's.
     fn renew(&mut self, py: Python<'_>) -> PyResult<()> {
-        if self.handles.are_free(py) {
+        if self.handles.are_free(py, true) {
             return Ok(());
         }
-        let fresh = Handles::new(py)?;
-        self.environ.set_input(fresh.input.bind(py))?;
-        self.handles = fresh;
+        let is_free = self.kept.front().is_some_and(|oldest| oldest.are_free(py, false));
+        let free = if is_free { self.kept.pop_front() } else { None };
+        let next = free.map_or_else(|| Handles::new(py), Ok)?;
+        // One buffer for all, or blocks of all ages would lie about in the memory that workers share.
+        let state = self.handles.slot.with_rest(State::take_buffers).unwrap_or_default();
+        next.slot.with_rest(|rest| *rest = state);
+        self.environ.set_input(next.input.bind(py))?;
+        if self.kept.len() == MOST_KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(std::mem::replace(&mut self.handles, next));
         Ok(())
     }
 

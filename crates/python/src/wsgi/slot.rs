@@ -99,6 +99,11 @@ pub struct State {
 }
 
 impl State {
+    /// The state of another request, with the memory of this one, which has ended.
+    pub fn take_buffers(&mut self) -> Self {
+        Self { head: std::mem::take(&mut self.head), ..Self::default() }
+    }
+
     /// Makes the state fit for another request; keeps the memory.
     pub fn reset(&mut self) {
         self.called = false;
