@@ -6,8 +6,13 @@ It costs less memory, and a mistake that would only show at the first request sh
 import io
 import os
 import sys
+import time
 
 from margrave import loader, report
+
+# `warmup`: so many requests at most, and none after so long.
+WARM_UP_REQUESTS = 10
+WARM_UP_SECONDS = 0.1
 
 
 def prepare(settings, apps):
@@ -70,7 +75,18 @@ def close_django_connections():
 
 
 def warm_up(path, application):
-    """Requests ``path`` once, so that what the first request builds is shared by all workers."""
+    """Requests ``path``, so that what the first requests build is shared by all workers.
+
+    Several times, if they take no time: CPython rewrites the code that runs often, and each worker would for itself.
+    """
+    until = time.monotonic() + WARM_UP_SECONDS
+    for _ in range(WARM_UP_REQUESTS):
+        if not request(path, application) or time.monotonic() >= until:
+            break
+
+
+def request(path, application):
+    """Requests ``path`` once; whether it was answered."""
     environ = {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": path,
@@ -96,9 +112,11 @@ def warm_up(path, application):
         body = application(environ, lambda status, headers, exc_info=None: (lambda data: None))
         for _block in body:
             pass
+        return True
     except BaseException as error:
         report.write(f"warmup: the request for `{path}` failed; workers start without it")
         report.exception(error)
+        return False
     finally:
         if hasattr(body, "close"):
             body.close()

@@ -423,17 +423,22 @@ def test_a_retired_zygote_waits_for_its_workers(zygote):
     assert master.process.wait(10) == 0
 
 
-def test_warmup_requests_the_path_once_before_the_fork(zygote, tmp_path):
+@pytest.mark.parametrize("behaviour, most", [("pass", 10), ("time.sleep(0.1)", 1), ("raise ValueError", 1)])
+def test_warmup_requests_the_path_before_the_fork_while_it_takes_no_time(zygote, tmp_path, behaviour, most):
     source = HOOKS.split("note(")[0].replace("import atexit, ", "import ") + """
 def application(environ, start_response):
     with open("paths", "a") as file: file.write(f"{uwsgi.worker_id()}{environ['PATH_INFO']} ")
+    if "margrave.warmup" in environ: BEHAVIOUR
     start_response("200 OK", [])
     return [b"x"]
-"""
-    master = zygote({"warm.py": "import uwsgi\n" + source[source.index("\ndef application"):]}, python={"apps": [app_module("warm")], "warmup": "/hot?x=1"})
+""".replace("BEHAVIOUR", behaviour)
+    master = zygote({"warm.py": "import time, uwsgi\n" + source[source.index("\ndef application"):]}, python={"apps": [app_module("warm")], "warmup": "/hot?x=1"})
     master.start()
     fetch(master, "/real")
-    assert (tmp_path / "paths").read_text() == "0/hot 1/real "
+    *warm, real = (tmp_path / "paths").read_text().split()
+    assert set(warm) == {"0/hot"} and 1 <= len(warm) <= most and real == "1/real"
+    # An answer that takes no time is worth asking for again, on any machine.
+    assert most == 1 or len(warm) > 1
 
 
 def test_random_numbers_differ_between_workers(zygote, tmp_path):

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[OptionRow] = &[
     value(&["shared-import", "shared-pyimport", "shared-py-import", "shared-python-import"], Kind::Text, "Module or file imported before workers are forked.").list().works(),
     value(&["py-autoreload", "py-auto-reload", "python-autoreload", "python-auto-reload"], Kind::Seconds, "Reloads when a module changes, looking every so many seconds.").works(),
     flag(&["catch-exceptions"], "Shows the traceback to the client; for development.").works(),
-    value(&["warmup"], Kind::Text, "Path requested once before workers are forked, so that they share more memory; new in Margrave.").works(),
+    value(&["warmup"], Kind::Text, "Path requested before workers are forked, up to ten times in a tenth of a second, so that they share more memory; new in Margrave.").works(),
     value(&["preload-urls"], Kind::Flag, "Imports the URL configuration of a Django site before workers are forked, on by default; a reload into a broken one is rolled back; new in Margrave.").optional().works(),
     value(&["switch-interval"], Kind::Duration, "How long a Python thread runs before another may; new in Margrave.").works(),
     flag(&["enable-threads"], "Lets threads of the application run.").short('T').accepted("threads of the application always run"),

@@ -54,7 +54,7 @@ pub struct PythonSettings {
     pub autoreload: Option<Duration>,
     /// `wsgi-env-behaviour`, `catch-exceptions`: show the traceback in the answer.
     pub catch_exceptions: bool,
-    /// `warmup`: path requested once in the zygote before the first fork.
+    /// `warmup`: path requested in the zygote before the first fork.
     pub warmup: Option<String>,
     /// `preload-urls`: import the URL configuration of a Django site in the zygote.
     pub preload_urls: bool,
