@@ -95,7 +95,8 @@ def load(zygote, settings):
         return False
     warnings = list(leftovers(before))
     sys.setswitchinterval(seconds(python["switch_interval"]) or sys.getswitchinterval())
-    gc.collect()
+    # Without a collection before, as the documentation of `gc.freeze` advises: it would take its time out of every start, and
+    # leave free places in pages that workers share, which each would fill for itself.
     gc.freeze()
     for stream in (sys.stdout, sys.stderr):
         # What is buffered now would be written by every child again.
