@@ -6,14 +6,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 
-/// One mapping, as far as [`/proc/self/smaps`](https://docs.kernel.org/filesystems/proc.html) has been read.
-#[derive(Debug, Default)]
-struct Mapping {
-    range: Range<usize>,
-    /// Of a file, private, and never written to by this process.
-    is_clean: bool,
-}
-
 /// Lets go of the pages of files that are mapped here for reading only, such as the code of libraries: they stay in the kernel's
 /// cache, and what is touched again is mapped again from there. A process that has done its work and only waits holds on to
 /// nothing then but what it has changed. Gives the bytes of such mappings.
@@ -37,33 +29,39 @@ pub fn release_files() -> io::Result<usize> {
     Ok(released)
 }
 
-/// The mappings of files without anything that this process has written, from the text of `smaps`.
+/// The mappings of files, private and for reading only, in which this process has never written, from the text of
+/// [`smaps`](https://docs.kernel.org/filesystems/proc.html). What it has written may have been swapped out since.
 fn clean_mappings(text: impl BufRead) -> io::Result<Vec<Range<usize>>> {
     let mut clean = Vec::new();
-    let mut mapping = Mapping::default();
+    let mut is_candidate = false;
     for line in text.lines() {
         let line = line?;
-        if let Some(size) = line.strip_prefix("Anonymous:") {
-            if mapping.is_clean && size.trim() == "0 kB" {
-                clean.push(mapping.range.clone());
+        match line.split_once(':') {
+            Some(("Anonymous" | "Swap", size)) => {
+                if size.trim() != "0 kB" && std::mem::take(&mut is_candidate) {
+                    clean.pop();
+                }
             }
-        } else if let Some(found) = head(&line) {
-            mapping = found;
+            _ => {
+                if let Some((range, is_clean)) = head(&line) {
+                    is_candidate = is_clean;
+                    clean.extend(is_clean.then_some(range));
+                }
+            }
         }
     }
     Ok(clean)
 }
 
-/// `start-end perms offset device inode path`
-fn head(line: &str) -> Option<Mapping> {
+/// `start-end perms offset device inode path`: the range, and whether it is of a file, private, and for reading only.
+fn head(line: &str) -> Option<(Range<usize>, bool)> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let number = |text| usize::from_str_radix(text, 16).ok();
     let range = number(start)?..number(end)?;
     let permissions = words.next()?;
     let inode = words.nth(2)?;
-    let is_clean = permissions.starts_with("r-") && permissions.ends_with('p') && inode != "0";
-    Some(Mapping { range, is_clean })
+    Some((range, permissions.starts_with("r-") && permissions.ends_with('p') && inode != "0"))
 }
 
 #[cfg(test)]
@@ -74,12 +72,17 @@ mod tests {
 55e0c0000000-55e0c0002000 r--p 00000000 fe:00 1234                       /usr/bin/a
 Rss:                   8 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me sd
 55e0c0002000-55e0c0004000 r-xp 00002000 fe:00 1234                       /usr/bin/a (deleted)
 Anonymous:             0 kB
 55e0c0004000-55e0c0005000 r--p 00004000 fe:00 1234                       /usr/bin/a
 Anonymous:             4 kB
-55e0c0005000-55e0c0006000 rw-p 00005000 fe:00 1234                       /usr/bin/a
+55e0c0006000-55e0c0007000 r--p 00006000 fe:00 1234                       /usr/bin/a
+Anonymous:             0 kB
+Swap:                  4 kB
+SwapPss:               0 kB
+55e0c0007000-55e0c0008000 rw-p 00005000 fe:00 1234                       /usr/bin/a
 Anonymous:             0 kB
 55e0c1000000-55e0c1021000 r--p 00000000 00:00 0                          [heap]
 Anonymous:             0 kB
