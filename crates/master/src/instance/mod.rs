@@ -168,9 +168,8 @@ impl Instance {
     pub fn new(parts: Parts) -> Result<Self, StartError> {
         process::adopt_orphans().map_err(StartError::system("become the reaper of orphans"))?;
         let poller = Poller::new().map_err(StartError::system("make an epoll instance"))?;
-        poller
-            .add_readable(&parts.signals, Source::Signals.token())
-            .map_err(StartError::system("watch for signals"))?;
+        let added = poller.add_readable(&parts.signals, Source::Signals.token());
+        added.map_err(StartError::system("watch for signals"))?;
         if let Some(collector) = &parts.collector {
             let added = poller.add_readable(collector, Source::Log.token());
             added.map_err(StartError::system("watch the log pipe"))?;
