@@ -38,6 +38,8 @@ METRICS = {
 }
 # Requests before anything is counted: code is loaded, caches and the interpreter's own are warm.
 WARM_UP = 300
+# Seconds after which nothing of the start is left to do.
+SETTLED = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,12 @@ def warm_up(session, path, requests=WARM_UP, connections=1):
     clients.paced(session.port, path=path, requests=requests, connections=connections)
 
 
+def settled_memory(session):
+    """Memory of all processes when a server has had the time to give back what only its start has needed."""
+    time.sleep(SETTLED)
+    return proportional_memory(session.pid)
+
+
 @dataclasses.dataclass(frozen=True)
 class Steady:
     """CPU time per request and latencies under load that the server just takes."""
@@ -75,7 +83,7 @@ class Steady:
         del number
         with start(self.load.path) as session:
             warm_up(session, self.load.path)
-            empty = proportional_memory(session.pid) if self.idle else 0
+            empty = settled_memory(session) if self.idle else 0
             with clients.idle_connections(session.port, self.idle):
                 held = proportional_memory(session.pid) if self.idle else 0
                 figures = self.figures(session, seconds)
@@ -196,7 +204,7 @@ class Memory:
         del seconds, number
         with start("/") as session:
             warm_up(session, "/", self.requests, self.connections)
-            return {"pss_mib": proportional_memory(session.pid) / 2**20}
+            return {"pss_mib": settled_memory(session) / 2**20}
 
 
 @dataclasses.dataclass(frozen=True)
