@@ -69,6 +69,41 @@ def summary(folder):
             yield f"| {KNOWN[name].title} | **{cells[0]}** | " + " | ".join(cells[1:]) + " |"
 
 
+def targets(folder):
+    """Every target, and what came out on each machine that figures are kept of: the present one's and those in folders below."""
+    folders = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    folders = [place for place in folders if (place / "hello.json").exists()]
+    machines = [_read(place, "hello")["machine"] for place in folders]
+    yield "| | target | " + " | ".join(f"{machine['cpu']}, {machine['date']}" for machine in machines) + " |"
+    yield "|---|---" + "|---:" * len(machines) + "|"
+    for scenario in scenarios.SCENARIOS:
+        contents = [_read(place, scenario.name) for place in folders]
+        # What was measured elsewhere, or on another day, is in its own table.
+        contents = [one if one and _is_of(one["machine"], machine) else None for one, machine in zip(contents, machines)]
+        for target in scenario.targets if any(contents) else ():
+            cells = [_outcome(report.judge(scenario, target, content["rows"]) if content else None) for content in contents]
+            row = target.row.removeprefix("margrave").strip(", ")
+            what = f"{scenario.name}{row and f' ({row})'}, {report.METRICS[target.metric][0]}"
+            yield f"| {what} | {report.aim(target)} | {' | '.join(cells)} |"
+
+
+def _is_of(machine, other):
+    return all(machine[key] == other[key] for key in ("cpu", "date"))
+
+
+def _read(folder, name):
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _outcome(judged):
+    if not judged:
+        return "-"
+    metric = judged.target.metric
+    text = f"{report.number(metric, judged.mine)} of {report.number(metric, judged.bound)}"
+    return text if judged.is_met else f"**{text}**"
+
+
 def readme(folder):
     """The README.md's few figures: hello with its ratios, new connections, Django."""
     paths = [folder / f"{name}.json" for name in README_COLUMNS]
@@ -93,7 +128,7 @@ def brief(micros):
 
 
 # Parts of a page that are made of several scenarios.
-PARTS = {"summary": summary, "readme": readme}
+PARTS = {"summary": summary, "targets": targets, "readme": readme}
 
 
 def profile(content):

@@ -1,8 +1,10 @@
 """Tables: medians and spread, the ratio to Margrave round by round, targets, and where a peer is ahead."""
 
+import dataclasses
 import statistics
 
 from .measure import METRICS
+from .scenarios import Target
 
 # Who takes part without being compared.
 NO_PEERS = ("margrave", "margrave free-threaded", "floor", "ideal")
@@ -105,25 +107,55 @@ def best_peer(scenario, found, row):
     return min(known, key=known.get) if known else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """What came out for a target."""
+
+    target: Target
+    mine: float
+    bound: float
+    # The row that the bound comes from, if it comes from one, and its figure.
+    other: str
+    theirs: float | None
+
+    @property
+    def is_met(self):
+        return self.mine >= self.bound if self.target.at_least else self.mine <= self.bound
+
+
+def judge(scenario, target, rows):
+    """What came out for a target; nothing where a row is missing."""
+    found = medians(rows, target.metric)
+    name = best_peer(scenario, found, target.row) if target.of == "best" else target.of
+    if target.row not in found or (name and name not in found) or (target.of and not name):
+        return None
+    theirs = found[name] if name else None
+    return Judgement(target, found[target.row], target.plus + target.factor * (theirs or 0), name, theirs)
+
+
 def targets(scenario, rows):
     """A sentence for each target: what was aimed at, what came out."""
     for target in scenario.targets:
-        found = medians(rows, target.metric)
-        name = best_peer(scenario, found, target.row) if target.of == "best" else target.of
-        if target.row not in found or (name and name not in found) or (target.of and not name):
-            yield f"{METRICS[target.metric][0]}: not to be judged, a row is missing"
+        metric, judged = target.metric, judge(scenario, target, rows)
+        if not judged:
+            yield f"{METRICS[metric][0]}: not to be judged, a row is missing"
             continue
-        bound = target.plus + (target.factor * found[name] if name else 0)
-        mine = found[target.row]
-        is_met = mine >= bound if target.at_least else mine <= bound
-        reason = f" ({target.factor} × {name}'s {number(target.metric, found[name])}" if name else ""
+        reason = f" ({target.factor} × {judged.other}'s {number(metric, judged.theirs)}" if judged.other else ""
         if reason and target.plus:
-            reason += f" + {number(target.metric, target.plus)}"
+            reason += f" + {number(metric, target.plus)}"
         yield (
-            f"{METRICS[target.metric][0]} of {target.row}: {number(target.metric, mine)}, target "
-            f"{'at least' if target.at_least else 'at most'} {number(target.metric, bound)}{reason and reason + ')'}: "
-            f"{'met' if is_met else 'MISSED'}"
+            f"{METRICS[metric][0]} of {target.row}: {number(metric, judged.mine)}, target "
+            f"{'at least' if target.at_least else 'at most'} {number(metric, judged.bound)}{reason and reason + ')'}: "
+            f"{'met' if judged.is_met else 'MISSED'}"
         )
+
+
+def aim(target):
+    """A target in few words: `at most 0.85 × the best peer`."""
+    row = {"best": "the best peer", "margrave": "without"}.get(target.of, target.of)
+    parts = [f"{target.factor:g} × {row}"] if target.of else []
+    parts += [number(target.metric, target.plus)] if target.plus else []
+    return f"{'at least' if target.at_least else 'at most'} {' + '.join(parts)}"
 
 
 def who_is_ahead(scenario, rows):

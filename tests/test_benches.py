@@ -99,6 +99,31 @@ def test_the_table_of_the_readme_has_the_median_of_the_ratios_within_a_round(tmp
     )
 
 
+def test_targets_are_judged_on_each_machine_that_figures_are_kept_of(tmp_path):
+    page, other = tmp_path / "page.md", tmp_path / "other"
+    other.mkdir()
+    page.write_text("<!-- bench targets -->\n<!-- end -->\n")
+    (tmp_path / "without figures").mkdir()
+    for folder, cpu, mine in ((tmp_path, "A", 9.0), (other, "B", 8.0)):
+        machine = {"cpu": cpu, "date": "2026-01-01"}
+        for name, rows in {
+            "hello": {"margrave": [mine], "bjoern": [10.0], "FastPySGI": [12.0]},
+            "logging": {"margrave": [mine], "margrave, logging": [9.9]},
+        }.items():
+            content = {"machine": machine, "rows": {row: [{"cpu_us": one} for one in taken] for row, taken in rows.items()}}
+            (folder / f"{name}.json").write_text(json.dumps(content))
+    # Of another day.
+    (other / "active.json").write_text(json.dumps({"machine": {"cpu": "B", "date": "2025-01-01"}, "rows": {}}))
+    documents.fill(page, tmp_path)
+    assert page.read_text() == (
+        "<!-- bench targets -->\n| | target | A, 2026-01-01 | B, 2026-01-01 |\n|---|---|---:|---:|\n"
+        "| hello, CPU µs/request | at most 0.85 × the best peer | **9.00 of 8.50** | 8.00 of 8.50 |\n"
+        "| hello, CPU µs/request | at most 1.2 × floor (constant answer in C) | - | - |\n"
+        "| hello, CPU µs/request | at most 7.40 | **9.00 of 7.40** | **8.00 of 7.40** |\n"
+        "| logging (logging), CPU µs/request | at most 1 × without + 1.50 | 9.90 of 10.50 | **9.90 of 9.50** |\n<!-- end -->\n"
+    )
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
 def test_pages_show_what_the_published_figures_make(page, tmp_path):
     copy = tmp_path / "page.md"
