@@ -1,5 +1,7 @@
 """Tables: medians and spread, the ratio to Margrave round by round, targets, and where a peer is ahead."""
 
+from __future__ import annotations
+
 import dataclasses
 import statistics
 
