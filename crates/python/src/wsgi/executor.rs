@@ -46,8 +46,8 @@ pub struct Plan {
     pub show_exceptions: bool,
 }
 
-/// Sets of objects that an application may let go of later.
-const MOST_KEPT: usize = 64;
+/// Sets of objects that an application may let go of later. On free-threaded Python nobody can tell whether it has.
+const MOST_KEPT: usize = if cfg!(Py_GIL_DISABLED) { 0 } else { 64 };
 
 /// The objects that an application holds during a request; used again when it let go of all of them.
 struct Handles {
@@ -261,10 +261,10 @@ impl Bridge {
         let state = self.handles.slot.with_rest(State::take_buffers).unwrap_or_default();
         next.slot.with_rest(|rest| *rest = state);
         self.environ.set_input(next.input.bind(py))?;
-        if self.kept.len() == MOST_KEPT {
+        self.kept.push_back(std::mem::replace(&mut self.handles, next));
+        if self.kept.len() > MOST_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back(std::mem::replace(&mut self.handles, next));
         Ok(())
     }
 
