@@ -104,13 +104,13 @@ def test_a_failed_load_is_one_sentence_and_at_most_one_traceback(zygote, tmp_pat
     assert "\n" not in sentence
     assert "None" not in sentence.replace("is None", "").replace("returned None", "")
     for word in words:
-        assert word in sentence, sentence
+        assert word.lower() in sentence.lower(), sentence
     if target:
         assert "test.ini:1" in sentence
     assert master.process.wait(10) != 0
     log = (tmp_path / "log").read_text()
     assert log.count("Traceback") <= 1 and "margrave/" not in log and "importlib" not in log, log
-    assert (log.count(trace) == 1) if trace else log == "", log
+    assert (log.lower().count(trace.lower()) == 1) if trace else log == "", log
 
 
 def test_without_need_app_the_worker_answers_500_and_says_why(zygote, tmp_path):
