@@ -1,6 +1,7 @@
 //! Children of the zygote: pidfds, waiting, reaping.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::clock::to_timespec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -67,10 +68,7 @@ pub fn kill(pid: i32) -> io::Result<()> {
 pub fn wait_readable(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
-    let timeout = timeout.map(|timeout| Timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
+    let timeout = timeout.map(to_timespec);
     match poll(&mut polled, timeout.as_ref()) {
         Ok(_) => Ok(polled.iter().map(|entry| !entry.revents().is_empty()).collect()),
         Err(rustix::io::Errno::INTR) => Ok(vec![false; descriptors.len()]),

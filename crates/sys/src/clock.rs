@@ -62,6 +62,14 @@ pub fn format_local(pattern: &str, epoch_seconds: u64) -> String {
     String::from_utf8_lossy(&text[..length]).into_owned()
 }
 
+/// In the form in which the kernel takes times; longer ones than it knows become the longest.
+pub(crate) fn to_timespec(time: Duration) -> rustix::time::Timespec {
+    rustix::time::Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
 fn to_duration(time: rustix::time::Timespec) -> Duration {
     // Both clocks count from a start in the past, so neither part is negative.
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))

@@ -2,7 +2,8 @@
 //!
 //! Edge-triggered for connections; exclusive for listeners: of several who wait, one is woken.
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use crate::clock::to_timespec;
+use rustix::event::{EventfdFlags, epoll, eventfd};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -132,11 +133,7 @@ impl Poller {
             // The kernel counts milliseconds here. Rounded down, the last one before a time would be spent in asking
             // again and again whether it has come.
             let missing = (1_000_000 - duration.subsec_nanos() % 1_000_000) % 1_000_000;
-            let rounded = duration.saturating_add(Duration::from_nanos(missing.into()));
-            Timespec {
-                tv_sec: i64::try_from(rounded.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: rounded.subsec_nanos().into(),
-            }
+            to_timespec(duration.saturating_add(Duration::from_nanos(missing.into())))
         });
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events.list), timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -1,7 +1,8 @@
 //! Commands whose output is wanted, within bounds of size and time.
 
+use crate::clock::{monotonic, to_timespec};
 use margrave_config::Ran;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -39,12 +40,12 @@ pub fn output(command: &str, limit: usize, timeout: Duration) -> io::Result<Ran>
 
 fn read(child: &mut Child, limit: usize, timeout: Duration) -> io::Result<Vec<u8>> {
     let Some(mut pipe) = child.stdout.take() else { return Ok(Vec::new()) };
-    let deadline = crate::clock::monotonic() + timeout;
+    let deadline = monotonic() + timeout;
     let mut content = Vec::new();
     let mut piece = [0; PIECE];
     loop {
-        let left = deadline.saturating_sub(crate::clock::monotonic());
-        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        let left = deadline.saturating_sub(monotonic());
+        let left = to_timespec(left);
         match poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&left)) {
             Ok(0) => {
                 let message = format!("it did not end within {} seconds", timeout.as_secs());
