@@ -192,8 +192,7 @@ impl Zygote {
             self.bury(&ended)?;
             if !commanded {
                 if ended.is_empty() && std::mem::take(&mut self.holds_files) {
-                    // Where `/proc` cannot be read they stay.
-                    let _ = memory::release_files();
+                    memory::release_files();
                 }
                 continue;
             }

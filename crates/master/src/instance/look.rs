@@ -27,8 +27,7 @@ impl Instance {
         self.beat(now);
         if self.rests_at.is_some_and(|at| now >= at) {
             self.rests_at = None;
-            // Where `/proc` cannot be read they stay.
-            let _ = memory::release_files();
+            memory::release_files();
         }
         if now >= self.next_look {
             self.look(now);
