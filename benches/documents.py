@@ -35,8 +35,7 @@ def fill(page, folder):
         name = match.group(1)
         if name in PARTS:
             text = "\n".join(PARTS[name](folder))
-        elif (path := folder / f"{name}.json").exists():
-            content = json.loads(path.read_text())
+        elif content := _read(folder, name):
             text = "\n".join(profile(content) if name == "profile" else table(KNOWN[name], content, folder.name))
         else:
             return match.group(0)
@@ -62,9 +61,8 @@ def summary(folder):
     yield "| CPU µs/request | " + " | ".join([*servers, "nginx"]) + " |"
     yield "|---" + "|---:" * (len(servers) + 1) + "|"
     for name in SUMMARY:
-        path = folder / f"{name}.json"
-        if path.exists():
-            found = report.medians(json.loads(path.read_text())["rows"], "cpu_us")
+        if content := _read(folder, name):
+            found = report.medians(content["rows"], "cpu_us")
             cells = [report.number("cpu_us", found.get(server)) for server in [*servers, "nginx"]]
             yield f"| {KNOWN[name].title} | **{cells[0]}** | " + " | ".join(cells[1:]) + " |"
 
@@ -72,7 +70,7 @@ def summary(folder):
 def targets(folder):
     """Every target, and what came out on each machine that figures are kept of: the present one's and those in folders below."""
     folders = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    folders = [place for place in folders if (place / "hello.json").exists()]
+    folders = [place for place in folders if _read(place, "hello")]
     machines = [_read(place, "hello")["machine"] for place in folders]
     yield "| | target | " + " | ".join(f"{machine['cpu']}, {machine['date']}" for machine in machines) + " |"
     yield "|---|---" + "|---:" * len(machines) + "|"
@@ -106,10 +104,9 @@ def _outcome(judged):
 
 def readme(folder):
     """The README.md's few figures: hello with its ratios, new connections, Django."""
-    paths = [folder / f"{name}.json" for name in README_COLUMNS]
-    if not all(path.exists() for path in paths):
+    contents = [_read(folder, name) for name in README_COLUMNS]
+    if not all(contents):
         return
-    contents = [json.loads(path.read_text()) for path in paths]
     hello, costs = contents[0], [report.medians(content["rows"], "cpu_us") for content in contents]
     yield "| server | µs per request | / Margrave | new connections | Django |\n|---|---:|---:|---:|---:|"
     for server, title in README.items():
